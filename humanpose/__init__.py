@@ -1,0 +1,1 @@
+"""Human pose estimation: image -> joints. Knows nothing of gait, video or identity."""

@@ -1,0 +1,1 @@
+"""Real annotations in, one record type out."""

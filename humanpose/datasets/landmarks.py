@@ -1,0 +1,75 @@
+"""BlazePose landmarks kept beside a video as `<video>.reference.json` -> records. Estimates, not human annotation."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from humanpose.datasets.record import PoseRecord
+from humanpose.preprocess import box_from_keypoints
+from humanpose.skeleton import INDEX, from_blazepose
+
+NUMBERING = "BlazePose-33"
+TRUNK = [INDEX[name] for name in ("r_hip", "l_hip", "r_shoulder", "l_shoulder")]
+
+
+def read_landmarks(path: str | Path, least_visibility: float = 0.5) -> list[PoseRecord]:
+    """Read one `*.reference.json` into a record per described person and frame, in the file's order.
+
+    The file holds {"video": name beside it, "numbering": "BlazePose-33", "people": [{"frame": from 0, "box": [x0, y0,
+    x1, y1], "landmarks": 33 x [x, y, visibility]}]}, all in pixels of the video. A joint is visible where all the
+    landmarks it comes from reach `least_visibility`; neck and head top are never there. Raises ValueError for any
+    other content.
+    """
+    file = Path(path)
+    try:
+        content = json.loads(file.read_bytes())
+        if content["numbering"] != NUMBERING:
+            raise ValueError(f"numbering is {content['numbering']!r}, expected {NUMBERING!r}")
+        people = content["people"]
+        video = file.parent / Path(content["video"]).name
+        frames = [int(person["frame"]) for person in people]
+        boxes = np.array([person["box"] for person in people], np.float32).reshape(-1, 4)
+        landmarks = np.array([person["landmarks"] for person in people], np.float32).reshape(-1, 33, 3)
+        finite = np.isfinite(landmarks).all() and np.isfinite(boxes).all()
+        if not (len(boxes) == len(landmarks) == len(frames) and finite and min(frames, default=0) >= 0):
+            raise ValueError("every person needs a frame >= 0, a box of 4 and 33 landmarks of 3 numbers, all finite")
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"path {str(file)!r} must be a landmark file ({NUMBERING}): {error!r}") from error
+    keypoints, visible = from_blazepose(landmarks[..., :2], landmarks[..., 2] >= least_visibility)
+    return [
+        PoseRecord(
+            video, frames[row], boxes[row], keypoints[row], visible[row], file.name.removesuffix(".reference.json")
+        )
+        for row in range(len(frames))
+    ]
+
+
+def walks_left(records: Sequence[PoseRecord], reach: int = 12) -> list[bool]:
+    """Whether each reference's walker goes to the left, by the trunk of the same walker in frames nearby."""
+    frames = np.array([record.frame or 0 for record in records])
+    boxes = np.stack([body_box(record) for record in records])
+    middle, tall = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3] - boxes[:, 1]
+    left = []
+    for place in range(len(records)):
+        apart = frames - frames[place]
+        near = (np.abs(apart) <= reach) & (np.abs(middle - middle[place]) < 0.08 * tall[place] * (np.abs(apart) + 2))
+        offset = apart[near] - apart[near].mean()
+        left.append(bool(np.sum(offset * middle[near]) < 0))
+    return left
+
+
+def body_box(record: PoseRecord) -> Float[np.ndarray, "4"]:
+    """Box about a whole person by landmarks that end at shoulders and ankles: theirs, a head and a sole larger.
+
+    The boxes that come with the landmarks are a detector's, and now and then hold a reflection or half a person.
+    """
+    needed = [INDEX[f"{side}_{name}"] for side in "rl" for name in ("shoulder", "ankle")]
+    if not (record.visible[needed[0::2]].any() and record.visible[needed[1::2]].any()):
+        return np.asarray(record.box, float)
+    x0, y0, x1, y1 = box_from_keypoints(record.keypoints, record.visible).astype(float)
+    trunk = record.keypoints[record.visible & np.isin(np.arange(16), TRUNK)]
+    middle, half = float(trunk[:, 0].mean()), (x1 - x0) / 2
+    return np.array([middle - half, y0 - 0.22 * (y1 - y0), middle + half, y1 + 0.05 * (y1 - y0)])

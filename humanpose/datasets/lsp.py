@@ -1,0 +1,54 @@
+"""Leeds Sports Pose (Johnson & Everingham, BMVC 2010) and its extended set (CVPR 2011): `joints.mat` -> records."""
+
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+from jaxtyping import Bool, Float
+
+from humanpose.datasets.record import PoseRecord
+from humanpose.preprocess import box_from_keypoints
+from humanpose.skeleton import from_lsp
+
+
+def read_lsp(directory: str | Path) -> list[PoseRecord]:
+    """Read a folder with `joints.mat` and `images/` into one record per image, in the order of the images.
+
+    Record k is image k + 1: `images/im00001.jpg` in the extended set, `images/im0001.jpg` in the first; the pictures
+    need not be there. Boxes are the tight ones about the visible joints. Raises ValueError where the file is not one
+    of the two.
+    """
+    folder = Path(directory)
+    keypoints, visible, extended = read_joints(folder / "joints.mat")
+    joints, seen = from_lsp(keypoints, visible)
+    boxes = box_from_keypoints(keypoints, visible)
+    digits, source = (5, "lspet") if extended else (4, "lsp")
+    return [
+        PoseRecord(folder / "images" / f"im{row + 1:0{digits}d}.jpg", None, boxes[row], joints[row], seen[row], source)
+        for row in range(len(joints))
+    ]
+
+
+def read_joints(
+    path: str | Path,
+) -> tuple[Float[np.ndarray, "image 14 2"], Bool[np.ndarray, "image 14"], bool]:
+    """Read `joints.mat` -> (keypoints in image pixels, visible, whether it is the extended set), LSP's own 14 joints.
+
+    The two sets differ in axis order, and in the sense of the third row: the extended one is (14, 3, image) = x, y,
+    visible, and a joint that is not visible has no position; the first is (3, 14, image) = x, y, invisible, and a
+    hidden joint has a guessed position, which counts as missing here. Missing positions are 0.
+    """
+    try:
+        joints = np.asarray(scipy.io.loadmat(str(path))["joints"])
+    # SciPy's reader answers foreign bytes with many kinds of error; they all mean that this is no joints.mat.
+    except Exception as error:
+        raise ValueError(f"path {str(path)!r} must be a MATLAB file with an array 'joints': {error}") from error
+    if joints.ndim != 3 or joints.dtype.kind not in "fiu" or joints.shape[:2] not in ((14, 3), (3, 14)):
+        raise ValueError(
+            f"path {str(path)!r}: 'joints' must be (14, 3, image) as in LSP extended or (3, 14, image) as in LSP, "
+            f"got {joints.shape} of {joints.dtype}"
+        )
+    extended = joints.shape[0] == 14
+    table = (joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)).astype(np.float32)
+    visible = (table[..., 2] > 0.5) == extended
+    return np.where(visible[..., None], table[..., :2], np.float32(0)), visible, extended

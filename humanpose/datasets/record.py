@@ -1,0 +1,26 @@
+"""The one record every reader of annotated people returns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+@dataclass(frozen=True, eq=False)
+class PoseRecord:
+    """One annotated person in one picture.
+
+    `path` is the photograph, or the video of which `frame` (from 0) is meant; `frame` is None for a photograph. `box`
+    is x0, y0, x1, y1 in image pixels. `keypoints` (joint, xy) are image pixels in the order of `skeleton`, 0 where
+    `visible` is False. `source` names the data set, for tables and for splits. Crops of somebody who `walks_left` are
+    mirrored, so that every walker whom the network meets walks to the right.
+    """
+
+    path: Path
+    frame: int | None
+    box: Float[np.ndarray, "4"]
+    keypoints: Float[np.ndarray, "16 2"]
+    visible: Bool[np.ndarray, "16"]
+    source: str
+    walks_left: bool = False

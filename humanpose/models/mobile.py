@@ -1,0 +1,141 @@
+"""MobilePose: a MobileNetV2 trunk and a small pyramid head, light enough for video on two CPU cores.
+
+From deep to shallow: the stride-32 map is widened and pixel-shuffled to stride 16, added to a 1x1 projection of the
+trunk's map there, the same again to stride 8, a depthwise-separable refinement, and a 1x1 convolution that is
+pixel-shuffled to one logit map per joint at stride 4. (A feature pyramid after Lin et al., CVPR 2017, with the
+sub-pixel upsampling of Shi et al., CVPR 2016.)
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, UInt8
+
+from humanpose import ops
+from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, draw_kernel
+
+GRID = 17
+"""Rows and columns of the pose features, those of the original HumanPoseNN's stride-17 map of a 299-pixel image."""
+
+
+@dataclass(frozen=True)
+class MobilePoseConfig:
+    """`width_multiplier` scales the trunk; `image_height`, `image_width` in pixels (multiples of 8)."""
+
+    width_multiplier: float = 0.5
+    image_height: int = 192
+    image_width: int = 144
+    joints: int = 16
+    head_channels: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("image_height", "image_width"):
+            value = getattr(self, name)
+            if value < 32 or value % 8:
+                raise ValueError(f"{name}: expected a multiple of 8 pixels, 32 or more, got {value}")
+        for name in ("width_multiplier", "joints", "head_channels"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """Rows and columns of the joint maps: the image at stride 4."""
+        return self.image_height // 4, self.image_width // 4
+
+
+MOBILE_X05 = MobilePoseConfig()
+MOBILE_X10 = MobilePoseConfig(width_multiplier=1.0, image_height=256, image_width=192, head_channels=96)
+
+
+class UpMerge(nnx.Module):
+    """Deep map -> twice its size by 1x1 convolution and pixel shuffle, plus a 1x1 projection of the shallow map."""
+
+    def __init__(self, deep: int, shallow: int, features: int, *, rngs: nnx.Rngs) -> None:
+        self.up = ConvBatchNorm(deep, 4 * features, 1, activation=False, rngs=rngs)
+        self.lateral = ConvBatchNorm(shallow, features, 1, activation=False, rngs=rngs)
+
+    def __call__(
+        self,
+        deep: Float[Array, "batch deep_height deep_width deep"],
+        shallow: Float[Array, "batch height width shallow"],
+        train: bool = False,
+        lowering: ops.Lowering = "auto",
+    ) -> Float[Array, "batch height width features"]:
+        """Crop the deep map's surplus row or column: odd sizes were rounded up on the way down."""
+        height, width = shallow.shape[1:3]
+        risen = ops.pixel_shuffle(self.up(deep, train, lowering))[:, :height, :width]
+        return jnp.clip(risen + self.lateral(shallow, train, lowering), 0.0, 6.0)
+
+
+class JointHead(nnx.Module):
+    """Feature maps at strides 8, 16, 32 -> joint logits at stride 4."""
+
+    def __init__(self, channels: tuple[int, int, int], features: int, joints: int, *, rngs: nnx.Rngs) -> None:
+        self.to_16 = UpMerge(channels[2], channels[1], features, rngs=rngs)
+        self.to_8 = UpMerge(features, channels[0], features, rngs=rngs)
+        self.refine_depthwise = ConvBatchNorm(features, features, 3, depthwise=True, rngs=rngs)
+        self.refine = ConvBatchNorm(features, features, 1, rngs=rngs)
+        self.kernel = nnx.Param(draw_kernel(rngs.params(), (1, 1, features, 4 * joints), 0.01))
+        self.bias = nnx.Param(jnp.zeros(4 * joints))
+
+    def __call__(
+        self,
+        stride_8: Float[Array, "batch height_8 width_8 channel_8"],
+        stride_16: Float[Array, "batch height_16 width_16 channel_16"],
+        stride_32: Float[Array, "batch height_32 width_32 channel_32"],
+        train: bool = False,
+        lowering: ops.Lowering = "auto",
+    ) -> Float[Array, "batch height_4 width_4 joint"]:
+        """Logits, twice the size of the stride-8 map."""
+        merged = self.to_8(self.to_16(stride_32, stride_16, train, lowering), stride_8, train, lowering)
+        refined = self.refine(self.refine_depthwise(merged, train, lowering), train, lowering)
+        logits = ops.convolution(refined, self.kernel[...], lowering=lowering) + self.bias[...][None, None, None]
+        return ops.pixel_shuffle(logits)
+
+
+class MobilePose(nnx.Module):
+    """Person crops -> joint maps and the pose features that GaitNN takes.
+
+    Images everywhere are RGB, 0..255, uint8 or float, (batch, height, width, 3); height and width are meant to be the
+    config's, but any multiples of 8 run. With `train` true the batch's statistics normalise, and the running ones move.
+    """
+
+    def __init__(self, config: MobilePoseConfig, *, rngs: nnx.Rngs) -> None:
+        self.config = config
+        self.trunk = MobileNetV2(MobileNetV2Config(config.width_multiplier, head=0), rngs=rngs)
+        self.head = JointHead(self.trunk.stride_channels, config.head_channels, config.joints, rngs=rngs)
+
+    def __call__(
+        self,
+        images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"],
+        train: bool = False,
+        lowering: ops.Lowering = "auto",
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """Joint logits at stride 4: cell (row, column) covers image pixels 4 * row .. 4 * row + 3 of its axis."""
+        scaled = images.astype(jnp.float32) * (2 / 255) - 1
+        return self.head(*self.trunk(scaled, train, lowering), train, lowering)
+
+    def joint_maps(
+        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """Where each joint is: a probability over the positions of its map (each map sums to 1)."""
+        return jax.nn.softmax(self(images), axis=(1, 2))
+
+    def pose_features(
+        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
+    ) -> Float[Array, "batch 17 17 joint"]:
+        """Describe the pose for GaitNN: the joint maps' probability on a fixed 17 x 17 grid, one channel a joint.
+
+        The counterpart of the original HumanPoseNN's 17 x 17 x 32 features. Each channel sums to 1, and its expected
+        position is that of the joint map (`ops.carry_to_grid`).
+        """
+        return self.forward(images)[1]
+
+    def forward(
+        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
+    ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch 17 17 joint"]]:
+        """(joint maps, pose features) of one pass through the network."""
+        maps = self.joint_maps(images)
+        return maps, ops.carry_to_grid(maps, GRID)

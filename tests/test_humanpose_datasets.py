@@ -1,0 +1,139 @@
+"""Readers: small files made here, and the real ones where they are."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from humanpose.datasets.landmarks import read_landmarks
+from humanpose.datasets.lsp import read_joints, read_lsp
+from humanpose.skeleton import INDEX
+
+
+def table(seed=0):
+    rng = np.random.default_rng(seed)
+    keypoints = rng.uniform(1, 200, (5, 14, 2))
+    visible = rng.random((5, 14)) < 0.7
+    visible[:, :2] = True, False
+    return keypoints, visible
+
+
+def test_both_axis_orders_and_both_senses_of_the_flag_read_alike(tmp_path):
+    keypoints, visible = table()
+    extended = np.concatenate([keypoints, visible[..., None]], -1).transpose(1, 2, 0)
+    first = np.concatenate([keypoints, ~visible[..., None]], -1).transpose(2, 1, 0)
+    for name, array in (("lspet", extended), ("lsp", first)):
+        (tmp_path / name).mkdir()
+        scipy.io.savemat(tmp_path / name / "joints.mat", {"joints": array})
+        found, seen, is_extended = read_joints(tmp_path / name / "joints.mat")
+        np.testing.assert_array_equal(seen, visible)
+        np.testing.assert_allclose(found[seen], keypoints[visible], rtol=1e-6)
+        assert (found[~seen] == 0).all()
+        assert is_extended == (name == "lspet")
+        records = read_lsp(tmp_path / name)
+        assert len(records) == 5
+        assert records[2].path.name == ("im00003.jpg" if is_extended else "im0003.jpg")
+        assert (records[2].frame, records[2].source) == (None, name)
+        np.testing.assert_allclose(records[2].keypoints[INDEX["r_ankle"]], keypoints[2, 0], rtol=1e-6)
+        assert not records[2].visible[INDEX["r_knee"]]
+        np.testing.assert_allclose(records[2].box[:2], keypoints[2][visible[2]].min(0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("array", [np.zeros((14, 4, 3)), np.zeros((14, 3)), np.zeros((3, 16, 2))])
+def test_other_layouts_are_refused(tmp_path, array):
+    scipy.io.savemat(tmp_path / "joints.mat", {"joints": array})
+    with pytest.raises(ValueError, match="must be \\(14, 3, image\\)"):
+        read_lsp(tmp_path)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=300))
+def test_foreign_bytes_are_refused(tmp_path, content):
+    (tmp_path / "joints.mat").write_bytes(content)
+    (tmp_path / "a.reference.json").write_bytes(content)
+    with pytest.raises(ValueError, match="must be a MATLAB file"):
+        read_joints(tmp_path / "joints.mat")
+    with pytest.raises(ValueError, match="must be a landmark file"):
+        read_landmarks(tmp_path / "a.reference.json")
+
+
+def landmark_file(**changes):
+    landmarks = [[float(k), 2.0 * k, 0.9] for k in range(33)]
+    landmarks[14][2] = 0.49  # right elbow
+    content = {
+        "video": "walk.mp4",
+        "numbering": "BlazePose-33",
+        "people": [{"frame": 7, "box": [1, 2, 30, 60], "landmarks": landmarks}],
+    }
+    return {**content, **changes}
+
+
+def test_landmarks_become_records(tmp_path):
+    path = tmp_path / "walk.reference.json"
+    path.write_text(json.dumps(landmark_file()))
+    (record,) = read_landmarks(path)
+    assert (record.path, record.frame, record.source) == (tmp_path / "walk.mp4", 7, "walk")
+    np.testing.assert_array_equal(record.box, [1, 2, 30, 60])
+    np.testing.assert_array_equal(record.keypoints[INDEX["l_ankle"]], [27, 54])
+    np.testing.assert_array_equal(record.keypoints[INDEX["pelvis"]], [23.5, 47])
+    assert not record.visible[[INDEX["r_elbow"], INDEX["head_top"], INDEX["upper_neck"]]].any()
+    assert record.visible.sum() == 13
+    assert read_landmarks(path, least_visibility=0.4)[0].visible[INDEX["r_elbow"]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"numbering": "COCO-17"},
+        {"people": [{"frame": 0, "box": [1, 2, 3], "landmarks": [[0, 0, 1]] * 33}]},
+        {"people": [{"frame": 0, "box": [1, 2, 3, 4], "landmarks": [[0, 0, 1]] * 17}]},
+        {"people": [{"frame": -1, "box": [1, 2, 3, 4], "landmarks": [[0, 0, 1]] * 33}]},
+        {"people": [{"frame": float("inf"), "box": [1, 2, 3, 4], "landmarks": [[0, 0, 1]] * 33}]},
+        {"people": [{"frame": 0, "box": [1, 2, 3, 4], "landmarks": [[0, float("nan"), 1]] * 33}]},
+        {"people": 3},
+        {"video": None},
+    ],
+)
+def test_landmark_files_of_another_kind_are_refused(tmp_path, changes):
+    path = tmp_path / "x.reference.json"
+    path.write_text(json.dumps(landmark_file(**changes)))
+    with pytest.raises(ValueError, match="must be a landmark file"):
+        read_landmarks(path)
+
+
+def test_a_file_without_people_has_no_records(tmp_path):
+    path = tmp_path / "x.reference.json"
+    path.write_text(json.dumps(landmark_file(people=[])))
+    assert read_landmarks(path) == []
+
+
+def test_the_real_leeds_files(data_root):
+    extended = read_lsp(data_root / "lspet")
+    assert len(extended) == 4000
+    assert extended[0].path.is_file()
+    # Of the first photograph's annotation: ankle and wrist lie outside or are hidden, the head is there.
+    np.testing.assert_allclose(extended[0].keypoints[INDEX["head_top"]], [116.57, 53.42], atol=0.01)
+    assert not extended[0].visible[INDEX["r_ankle"]]
+    assert extended[0].visible[INDEX["l_wrist"]]
+    first = read_lsp(data_root / "lsp")
+    assert len(first) == 2000
+    assert first[0].visible.all()
+    np.testing.assert_allclose(first[0].keypoints[INDEX["r_ankle"]], [473.95, 552.63], atol=0.01)
+    for records, least in ((extended, 0.8), (first, 0.9)):
+        assert np.mean([record.visible.mean() for record in records]) > least
+
+
+def test_the_real_landmark_files(data_root):
+    records = read_landmarks(data_root / "clips" / "demo4.reference.json")
+    assert records[0].path.is_file()
+    assert records[0].frame == 40
+    near = []
+    for record in records:
+        seen = record.keypoints[record.visible]
+        low, high = record.box[:2], record.box[2:]
+        reach = 0.05 * (high - low).max()
+        near.append(((seen > low - reach) & (seen < high + reach)).mean())
+    assert np.mean(near) > 0.98
