@@ -1,0 +1,1 @@
+"""A synthetic crowd with known identities, joints and silhouettes."""

@@ -1,0 +1,269 @@
+"""Walkers as files, in the layouts of the data sets they stand in for, so that every reader can be tried end to end.
+
+Every file or folder appears under its name only when it is whole.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from gaitnet.video.write import VideoWriter
+from gaitnet.walkers.dataset import Sequence, stream_sequence
+from gaitnet.walkers.walk import CONDITIONS
+from humanpose.skeleton import JOINTS
+
+LAYOUTS = ("video", "casia-b", "tum-gaid", "opengait")
+
+WALKS = {"NM": ("nm", 6), "BP": ("bg", 1), "HB": ("bg", 1), "CL": ("cl", 2)}
+"""CASIA-B: condition -> name and number of walks; of its two walks with a bag one has a backpack, one a hand bag."""
+
+GAID_WALKS = {"NM": ("n", 6), "BP": ("b", 2), "SH": ("s", 2)}
+"""TUM-GAID: normal, backpack, coating shoes."""
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A path beside `path`, that takes its place when the block ends well and is removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_video(
+    path: str | Path,
+    key: jax.Array,
+    crowd: int,
+    subject_id: int,
+    condition: int,
+    view: float | int,
+    frames: int,
+    rate: float | int = 25.0,
+    session: int = 0,
+    size: tuple[int, int] = (480, 640),
+) -> None:
+    """One walk as `path` (mp4, H.264) with all that is known about it beside it (the same name, .json).
+
+    The JSON: `identity` (crowd and subject), `condition`, `session`, `view` (degrees), `rate` (frames/s), `size`
+    [width, height], `joint_names`, and per frame `keypoints` (joint, xy; pixels, pixel centres at
+    integers; also outside the picture), `visible` (joint; bool) and `box` (x0, y0, x1, y1 around the silhouette, null
+    where he is not in view).
+
+    Args:
+        path: where the mp4 goes; its folder is made.
+        key: random key of the walk, clothes, scene and camera.
+        crowd: the crowd's seed.
+        subject_id: number in the crowd.
+        condition: index in `walk.CONDITIONS`.
+        view: degrees 0..180.
+        frames: how many.
+        rate: frames a second.
+        session: recording day.
+        size: (height, width) in pixels.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    people: list[dict] = []
+    with VideoWriter(path, rate) as writer:
+        for part in stream_sequence(key, crowd, subject_id, condition, view, frames, rate, session, size):
+            for index, frame in enumerate(np.asarray(part.frames)):
+                writer.write(frame)
+                people.append(_labels(part, index))
+    document = {
+        "identity": f"walker-{crowd}-{subject_id:03d}",
+        "synthetic": True,
+        "condition": CONDITIONS[condition],
+        "session": session,
+        "view": view,
+        "rate": rate,
+        "size": [size[1], size[0]],
+        "joint_names": list(JOINTS),
+        "frames": people,
+    }
+    with _whole(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def _labels(part: Sequence, index: int) -> dict:
+    rows, columns = np.nonzero(np.asarray(part.silhouettes[index]) > 0.5)
+    box = None
+    if rows.size:
+        box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+    return {
+        "keypoints": np.asarray(part.keypoints[index], np.float64).round(2).tolist(),
+        "visible": np.asarray(part.visible[index]).tolist(),
+        "box": box,
+    }
+
+
+def align_silhouette(silhouette: UInt8[np.ndarray, "height width"], side: int = 64) -> UInt8[np.ndarray, "side side"]:
+    """The figure scaled to `side` pixels of height and centred on its mass, as OpenGait has it; empty stays empty."""
+    import cv2
+
+    rows = np.flatnonzero(silhouette.max(1) > 127)
+    if not rows.size:
+        return np.zeros((side, side), np.uint8)
+    figure: np.ndarray = silhouette[rows[0] : rows[-1] + 1].astype(np.float32)
+    width = max(1, round(figure.shape[1] * side / figure.shape[0]))
+    figure = cv2.resize(figure, (width, side), interpolation=cv2.INTER_AREA)
+    middle = round(float((figure.sum(0) * np.arange(width)).sum() / figure.sum()))
+    figure = np.pad(figure, ((0, 0), (side, side)))[:, middle + side - side // 2 :][:, :side]
+    return np.round(figure).astype(np.uint8)
+
+
+def _silhouettes(parts: Iterator[Sequence]) -> Iterator[Float[np.ndarray, "height width"]]:
+    for part in parts:
+        yield from np.asarray(part.silhouettes)
+
+
+def write_silhouettes(folder: str | Path, stem: str, parts: Iterator[Sequence]) -> None:
+    """One walk as a CASIA-B folder of silhouettes, STEM-001.png.. (255 person, 0 background); empty frames stay out."""
+    import cv2
+
+    with _whole(Path(folder)) as temporary:
+        temporary.mkdir()
+        for number, silhouette in enumerate(_silhouettes(parts), 1):
+            if silhouette.max() > 0.5:
+                _image(cv2, temporary / f"{stem}-{number:03d}.png", (silhouette > 0.5).astype(np.uint8) * 255)
+
+
+def write_frames(folder: str | Path, parts: Iterator[Sequence]) -> None:
+    """One walk as a TUM-GAID folder of pictures, 001.jpg.."""
+    import cv2
+
+    with _whole(Path(folder)) as temporary:
+        temporary.mkdir()
+        number = 0
+        for part in parts:
+            for frame in np.asarray(part.frames):
+                number += 1
+                _image(cv2, temporary / f"{number:03d}.jpg", frame[..., ::-1])
+
+
+def write_opengait(path: str | Path, parts: Iterator[Sequence]) -> None:
+    """One walk as OpenGait keeps it: a pickled uint8 array (time, 64, 64) of aligned silhouettes.
+
+    The project writes this format and never loads one: reading a pickle runs what it says.
+    """
+    walk = [align_silhouette(np.round(silhouette * 255).astype(np.uint8)) for silhouette in _silhouettes(parts)]
+    walk = [silhouette for silhouette in walk if silhouette.any()]
+    with _whole(Path(path)) as temporary:
+        temporary.write_bytes(np.array(walk, np.uint8).reshape(-1, 64, 64).dumps())
+
+
+def _image(cv2, path: Path, picture: np.ndarray) -> None:
+    done, data = cv2.imencode(path.suffix, picture)
+    if not done:
+        raise OSError(f"{path}: the picture could not be encoded")
+    path.write_bytes(data.tobytes())
+
+
+def make_walkers(
+    root: str | Path,
+    layout: str = "video",
+    subjects: int = 5,
+    views: tuple[float | int, ...] = (90.0,),
+    conditions: tuple[str, ...] = CONDITIONS,
+    seed: int = 0,
+    frames: int = 50,
+    rate: float | int = 25.0,
+    size: tuple[int, int] = (480, 640),
+    on_walk: Callable[[Path], None] | None = None,
+) -> list[Path]:
+    """A whole data set of walkers under `root`.
+
+    Layouts: `video` SSS/CONDITION-session/VVV.mp4 and .json; `casia-b` SSS/nm-01/VVV/SSS-nm-01-VVV-001.png; `tum-gaid`
+    image/pSSS/n01/001.jpg; `opengait` SSS/nm-01/VVV/VVV.pkl. What is already there whole is kept, so an interrupted
+    run goes on where it stopped.
+
+    Args:
+        root: folder, made if it is missing.
+        layout: one of LAYOUTS.
+        subjects: how many people, numbered from 1.
+        views: degrees 0..180; TUM-GAID has one only and takes the first.
+        conditions: of `walk.CONDITIONS`; a layout leaves out those its data set has not.
+        seed: of crowd and walks.
+        frames: of each walk.
+        rate: frames a second.
+        size: (height, width) of the pictures.
+        on_walk: told the path of every walk when it is written.
+
+    Returns:
+        The paths of all walks.
+
+    Raises:
+        ValueError: an unknown layout or condition, no subjects, frames or views.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
+    unknown = [name for name in conditions if name not in CONDITIONS]
+    if unknown or not conditions:
+        raise ValueError(f"conditions: expected some of {', '.join(CONDITIONS)}, got {', '.join(unknown) or 'none'}")
+    if subjects < 1 or frames < 1 or not views:
+        raise ValueError(f"subjects, frames, views: expected one or more of each, got {subjects}, {frames}, {views}")
+    written = []
+    for subject in range(1, subjects + 1):
+        for name, condition, session, number in _walks(layout, conditions):
+            for view in views[:1] if layout == "tum-gaid" else views:
+                key = jax.random.fold_in(jax.random.key(seed), subject * 1000 + number)
+                key = jax.random.fold_in(key, round(view * 10))
+                path = _path(Path(root), layout, subject, name, view)
+                if not path.exists():
+                    rest = (key, seed, subject, condition, view, frames, rate, session, size)
+                    _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", rest)
+                written.append(path)
+                if on_walk is not None:
+                    on_walk(path)
+    return written
+
+
+def _walks(layout: str, conditions: tuple[str, ...]) -> Iterator[tuple[str, int, int, int]]:
+    """Name, condition, session and number of each walk of one person."""
+    if layout == "video":
+        names = [(f"{name}-{session}", CONDITIONS.index(name), session) for name in conditions for session in (0, 1)]
+    else:
+        names, taken = [], dict.fromkeys(("nm", "bg", "cl", "n", "b", "s"), 0)
+        for condition, (short, count) in (GAID_WALKS if layout == "tum-gaid" else WALKS).items():
+            for _ in range(count if condition in conditions else 0):
+                taken[short] += 1
+                name = f"{short}{taken[short]:02d}" if layout == "tum-gaid" else f"{short}-{taken[short]:02d}"
+                names.append((name, CONDITIONS.index(condition), 0))
+    yield from ((*row, number) for number, row in enumerate(names))
+
+
+def _path(root: Path, layout: str, subject: int, name: str, view: float | int) -> Path:
+    match layout:
+        case "video":
+            return root / f"{subject:03d}" / name / f"{view:03.0f}.mp4"
+        case "tum-gaid":
+            return root / "image" / f"p{subject:03d}" / name
+        case "casia-b":
+            return root / f"{subject:03d}" / name / f"{view:03.0f}"
+        case _:
+            return root / f"{subject:03d}" / name / f"{view:03.0f}" / f"{view:03.0f}.pkl"
+
+
+def _write(path: Path, layout: str, stem: str, rest: tuple) -> None:
+    if layout == "video":
+        write_video(path, *rest)
+    elif layout == "tum-gaid":
+        write_frames(path, stream_sequence(*rest))
+    elif layout == "casia-b":
+        write_silhouettes(path, stem, stream_sequence(*rest))
+    else:
+        write_opengait(path, stream_sequence(*rest))

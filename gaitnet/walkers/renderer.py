@@ -1,0 +1,203 @@
+"""Walkers to pictures: RGB, silhouettes, joints and who hides what, from one pass, in pure JAX.
+
+Render is made of two halves so that many frames cost little: `prepare` is small arithmetic a frame (vmap it), `draw` is
+the pixels (map it on a CPU, vmap it on a GPU; `render_frames` does either).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, UInt32
+
+from gaitnet.walkers.appearance import Appearance
+from gaitnet.walkers.body import RADII
+from gaitnet.walkers.camera import Camera, project
+from gaitnet.walkers.paint import Figure, paint, shadow
+from gaitnet.walkers.primitives import Cones, cones
+from gaitnet.walkers.raster import FAR, Projected, cover, project_cones
+from gaitnet.walkers.scene import Scene, backdrop
+from gaitnet.walkers.sensor import expose
+
+_RADIUS = {name: index for index, name in enumerate(RADII)}
+
+_JOINT_RADIUS = tuple(
+    _RADIUS[name]
+    for name in (
+        "ankle", "knee", "thigh", "thigh", "knee", "ankle", "pelvis", "chest", "neck", "head",
+        "wrist", "elbow", "shoulder", "shoulder", "elbow", "wrist",
+    )
+)  # fmt: skip
+
+SEEN_MARGIN = 0.09
+"""Metres of body, beyond a joint's own flesh and clothes, that may lie before it while it still counts as visible."""
+
+
+class Rendered(NamedTuple):
+    """One picture of some walkers."""
+
+    rgb: Float[Array, "height width rgb=3"]
+    """0..255."""
+    silhouette: Float[Array, "people height width"]
+    """0..1, the part of the pixel that is this walker (and not another before him)."""
+    keypoints: Float[Array, "people joint=16 xy=2"]
+    """Pixels, pixel centres at integers; also outside the picture."""
+    visible: Bool[Array, "people joint=16"]
+    """In the picture and not hidden by another walker, a bag, or another part of the own body."""
+    depth: Float[Array, "height width"]
+    """Metres along the optical axis to the nearest walker, FAR where there is none."""
+
+
+class Prepared(NamedTuple):
+    """What a frame's pixels are drawn from; every leaf has a leading axis `people` but those of scene and camera."""
+
+    cones: Cones
+    projected: Projected
+    points: Float[Array, "people point=23 xyz=3"]
+    reach: Float[Array, "people joint=16"]
+    """Metres of flesh and cloth around each joint."""
+    wear: Appearance
+    camera: Camera
+
+
+def prepare(
+    points: Float[Array, "people point=23 xyz=3"],
+    radii: Float[Array, "people radius=15"],
+    appearance: Appearance,
+    camera: Camera,
+) -> Prepared:
+    """Shape and project the walkers of one frame; arguments as in `render`."""
+    shape = jax.vmap(cones)(points, radii, appearance)
+    projected = jax.vmap(project_cones, (0, None))(shape, camera)
+    reach = radii[:, jnp.array(_JOINT_RADIUS)] * 1.15 + 0.03
+    return Prepared(shape, projected, points, reach, appearance, camera)
+
+
+def draw(
+    prepared: Prepared,
+    scene: Scene,
+    size: tuple[int, int],
+    seed: UInt32[Array, ""],
+    with_jpeg: bool = True,
+    bands: int = 6,
+) -> Rendered:
+    """The pixels of one prepared frame, `bands` strips of rows one after the other (1 suits a GPU).
+
+    Why strips: a loop is what keeps XLA on a CPU from drawing a pixel again for every neighbour that blurs with it.
+    """
+    height = -(-size[0] // bands)
+
+    def strip(top: Float[Array, ""]) -> tuple[Array, Array, Array]:
+        line, column = jnp.meshgrid(top + jnp.arange(height), jnp.arange(size[1], dtype=jnp.float32), indexing="ij")
+        return _strip(prepared, scene, column, line)
+
+    packed, silhouettes, depth = jax.lax.map(strip, jnp.arange(bands, dtype=jnp.float32) * height)
+    packed, depth = (plane.reshape(bands * height, size[1])[: size[0]] for plane in (packed, depth))
+    silhouettes = silhouettes.transpose(1, 0, 2, 3).reshape(-1, bands * height, size[1])[:, : size[0]]
+    keypoints, distance = jax.vmap(project, (None, 0))(prepared.camera, prepared.points[:, :16])
+    column, line = (jnp.round(keypoints[..., axis]).astype(jnp.int32) for axis in (0, 1))
+    inside = (column >= 0) & (column < size[1]) & (line >= 0) & (line < size[0]) & (distance > 0)
+    before = depth[jnp.clip(line, 0, size[0] - 1), jnp.clip(column, 0, size[1] - 1)]
+    visible = inside & (distance - before < prepared.reach + SEEN_MARGIN)
+    return Rendered(expose(_loosen(packed), scene, seed, with_jpeg), silhouettes, keypoints, visible, depth)
+
+
+def _strip(prepared: Prepared, scene: Scene, column: Array, line: Array) -> tuple[Array, Array, Array]:
+    """Packed colours, silhouettes and depth of some pixels."""
+    camera = prepared.camera
+    layers = []
+    for index in range(prepared.points.shape[0]):
+        one = jax.tree.map(
+            lambda leaf, index=index: leaf[index],
+            Figure(prepared.cones, prepared.projected, prepared.points, prepared.wear),
+        )
+        cone, depth, coverage = cover(one.projected, column, line)
+        layers.append((depth, coverage, paint(one, cone, depth, camera, scene, column, line)))
+    back = backdrop(scene, camera, column, line)
+    dark = shadow(back, scene, prepared.points, 0.9 * jnp.max(prepared.cones.radius[:, :2], (1, 2)))
+    remaining = jnp.ones(column.shape)
+    colors = [jnp.zeros(column.shape) for _ in range(3)]
+    silhouettes, nearest = [], jnp.full(column.shape, FAR)
+    for index, (depth, coverage, painted) in enumerate(layers):
+        share = coverage
+        for other, (front, hides, _) in enumerate(layers):
+            if other != index:
+                share = share * jnp.where(front < depth, 1 - hides, 1.0)
+        silhouettes.append(share)
+        remaining = remaining - share
+        colors = [color + share * plane for color, plane in zip(colors, painted, strict=True)]
+        nearest = jnp.minimum(nearest, depth)
+    remaining = jnp.maximum(remaining, 0.0) * dark
+    colors = [color + remaining * plane for color, plane in zip(colors, back.rgb, strict=True)]
+    return _tighten(colors), jnp.stack(silhouettes), nearest
+
+
+def _tighten(planes: list[Array]) -> Array:
+    """Colours 0..255 to a quarter of a level in one integer a pixel: one array to write, so the work is done once."""
+    levels = [(jnp.clip(plane, 0.0, 255.75) * 4 + 0.5).astype(jnp.uint32) for plane in planes]
+    return levels[0] | levels[1] << 10 | levels[2] << 20
+
+
+def _loosen(packed: Array) -> tuple[Array, Array, Array]:
+    red, green, blue = (((packed >> shift) & 1023).astype(jnp.float32) / 4 for shift in (0, 10, 20))
+    return red, green, blue
+
+
+def render(
+    points: Float[Array, "people point=23 xyz=3"],
+    radii: Float[Array, "people radius=15"],
+    appearance: Appearance,
+    camera: Camera,
+    scene: Scene,
+    size: tuple[int, int] = (192, 144),
+    seed: UInt32[Array, ""] | int = 0,
+    with_jpeg: bool = True,
+) -> Rendered:
+    """One picture of walkers in a scene.
+
+    Args:
+        points: metres, world axes, in the order of `body.POINTS`.
+        radii: girth / 2 pi in metres, in the order of `body.RADII`.
+        appearance: its leaves have a leading axis `people`.
+        camera: one camera; its pixels are those of the picture.
+        scene: one scene.
+        size: (height, width) in pixels.
+        seed: of the sensor's noise.
+        with_jpeg: whether `scene.quality` is applied; leave it to the codec for what goes into a file.
+
+    Returns:
+        The picture, what is whose in it, and where the joints are.
+    """
+    return draw(prepare(points, radii, appearance, camera), scene, size, jnp.asarray(seed, jnp.uint32), with_jpeg)
+
+
+def render_frames(
+    points: Float[Array, "time people point=23 xyz=3"],
+    radii: Float[Array, "people radius=15"],
+    appearance: Appearance,
+    cameras: Camera,
+    scene: Scene,
+    seeds: UInt32[Array, "time"],
+    size: tuple[int, int] = (192, 144),
+    with_jpeg: bool = True,
+    together: int = 1,
+) -> Rendered:
+    """`render` for the frames of one sequence: as `render`, but points, cameras and seeds have a leading axis `time`.
+
+    Args:
+        points: see `render`.
+        radii: see `render`.
+        appearance: see `render`.
+        cameras: one a frame.
+        scene: see `render`.
+        seeds: see `render`.
+        size: see `render`.
+        with_jpeg: see `render`.
+        together: how many frames are drawn at once: 1 keeps a CPU's caches warm, a GPU wants all of them.
+    """
+    prepared = jax.vmap(prepare, (0, None, None, 0))(points, radii, appearance, cameras)
+    return jax.lax.map(
+        lambda frame: draw(frame[0], scene, size, frame[1], with_jpeg),
+        (prepared, seeds),
+        batch_size=together if together > 1 else None,
+    )

@@ -1,0 +1,115 @@
+"""Walkers written in four layouts and read back by other programs' readers, and never half."""
+
+import json
+import pickletools
+from typing import Any
+
+import av
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from gaitnet.walkers import files
+from gaitnet.walkers.files import align_silhouette, make_walkers
+from humanpose.skeleton import JOINTS
+
+SMALL: dict[str, Any] = {"subjects": 1, "frames": 3, "size": (60, 80), "conditions": ("NM",), "seed": 4}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("walkers")
+    return root, make_walkers(root, "video", **SMALL)
+
+
+def test_a_video_and_what_is_known_about_it(videos):
+    root, paths = videos
+    assert [path.relative_to(root).as_posix() for path in paths] == ["001/NM-0/090.mp4", "001/NM-1/090.mp4"]
+    with av.open(str(paths[0])) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 3
+    assert frames[0].shape == (60, 80, 3)
+    assert frames[0].std() > 3
+    known = json.loads(paths[0].with_suffix(".json").read_text(encoding="utf-8"))
+    assert known["identity"] == "walker-4-001"
+    assert known["synthetic"] is True
+    assert (known["condition"], known["view"], known["size"]) == ("NM", 90.0, [80, 60])
+    assert known["joint_names"] == list(JOINTS)
+    assert np.shape([frame["keypoints"] for frame in known["frames"]]) == (3, 16, 2)
+    for frame in known["frames"]:
+        x, y = np.array(frame["keypoints"])[6]  # the pelvis
+        x0, y0, x1, y1 = frame["box"]
+        assert x0 - 1 <= x <= x1
+        assert y0 - 1 <= y <= y1
+
+
+def test_nothing_half_written_stays_and_what_is_there_is_kept(videos):
+    root, paths = videos
+    assert not [path for path in root.rglob("*") if ".part" in path.name]
+    stamp = paths[0].stat().st_mtime_ns
+    assert make_walkers(root, "video", **SMALL) == paths
+    assert paths[0].stat().st_mtime_ns == stamp
+
+
+def test_casia_b_silhouettes(tmp_path):
+    paths = make_walkers(tmp_path, "casia-b", **{**SMALL, "conditions": ("CL",)})
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["001/cl-01/090", "001/cl-02/090"]
+    names = sorted(path.name for path in paths[0].iterdir())
+    assert names == ["001-cl-01-090-001.png", "001-cl-01-090-002.png", "001-cl-01-090-003.png"]
+    silhouette = cv2.imread(str(paths[0] / names[0]), cv2.IMREAD_UNCHANGED)
+    assert silhouette.shape == (60, 80)
+    assert set(np.unique(silhouette)) == {0, 255}
+
+
+def test_tum_gaid_frames(tmp_path):
+    paths = make_walkers(tmp_path, "tum-gaid", **{**SMALL, "conditions": ("SH",)})
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["image/p001/s01", "image/p001/s02"]
+    assert cv2.imread(str(paths[1] / "003.jpg")).shape == (60, 80, 3)
+
+
+def test_opengait_pickles_hold_aligned_silhouettes(tmp_path):
+    paths = make_walkers(tmp_path, "opengait", **{**SMALL, "conditions": ("HB",)})
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["001/bg-01/090/090.pkl"]
+    # looked at without being run: the modules it names, and the bytes of the array
+    operations = list(pickletools.genops(paths[0].read_bytes()))
+    named = " ".join(str(argument) for operation, argument, _ in operations if isinstance(argument, str))
+    assert "numpy" in named
+    payload = max((argument for _, argument, _ in operations if isinstance(argument, bytes | str)), key=len)
+    data = payload if isinstance(payload, bytes) else payload.encode("latin1")
+    walk = np.frombuffer(data, np.uint8).reshape(-1, 64, 64)
+    assert walk.shape[0] == 3
+    assert walk[0].any(1).all()  # as tall as the picture
+
+
+def test_aligning_centres_the_mass_and_fills_the_height():
+    silhouette = np.zeros((50, 90), np.uint8)
+    silhouette[10:42, 70:82] = 255
+    aligned = align_silhouette(silhouette)
+    rows, columns = np.nonzero(aligned > 127)
+    assert (rows.min(), rows.max()) == (0, 63)
+    assert abs(columns.mean() - 31.5) <= 1
+    np.testing.assert_allclose(columns.max() - columns.min() + 1, 24, atol=1)
+    assert not align_silhouette(np.zeros((5, 7), np.uint8)).any()
+
+
+def test_an_interrupted_walk_leaves_nothing(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(files, "stream_sequence", broken)
+    with pytest.raises(KeyboardInterrupt):
+        make_walkers(tmp_path, "casia-b", **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_video(tmp_path / "a.mp4", jax.random.key(0), 0, 1, 0, 90.0, 3)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"layout": "casia"}, "layout"), ({"conditions": ("BG",)}, "conditions"), ({"frames": 0}, "frames")],
+)
+def test_wrong_arguments_are_named(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        make_walkers(tmp_path, **wrong)
