@@ -1,0 +1,1 @@
+"""Networks that describe a walk or a frame, one architecture a file."""

@@ -1,0 +1,1 @@
+"""Video in, people out: read, find, track, cut out; and annotated video written back."""

@@ -1,0 +1,201 @@
+"""From frames to people: crops that follow somebody, mirrored where they should be, with reasons and bounded memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from gaitnet.video.background import BackgroundModel
+from gaitnet.video.detect import PersonDetector
+from gaitnet.video.people import PeopleConfig, people, watch
+from gaitnet.video.read import Frame
+from gaitnet.video.write import VideoWriter
+
+HEIGHT, WIDTH = 180, 320
+
+
+def _draw(image: np.ndarray, x: float, height: float, bottom: float, swing: float) -> None:
+    top = bottom - height
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+    head = np.hypot(columns - x, rows - top - 0.07 * height) < 0.07 * height
+    nose = (abs(rows - top - 0.07 * height) < 2) & (columns > x) & (columns < x + 0.12 * height)
+    trunk = (abs(columns - x) < 0.1 * height) & (rows > top + 0.13 * height) & (rows < top + 0.55 * height)
+    below = (rows - top - 0.55 * height) / (0.45 * height)
+    legs = np.zeros(image.shape[:2], bool)
+    for side in (-1, 1):
+        legs |= (abs(columns - x - side * swing * 0.18 * height * below) < 0.04 * height) & (below >= 0) & (below < 1)
+    image[head | trunk | legs] = (40, 30, 60)
+    image[nose] = (250, 0, 0)
+
+
+def _frames(count: int, start: float = 25, speed: float = 60.0, height: float = 110.0, mirrored: bool = False):
+    rng = np.random.default_rng(0)
+    scene = np.clip(np.random.default_rng(9).normal(140, 12, (HEIGHT, WIDTH, 3)), 0, 255)
+    for index in range(count):
+        image = scene.copy()
+        x = start + speed * index / 25
+        if -60 < x < WIDTH + 60:
+            _draw(image, x, height, 165, np.sin(2 * np.pi * index / 25))
+        if mirrored:
+            image = image[:, ::-1]
+        yield Frame(index, index / 25, np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8))
+
+
+def _primed(frames: list[Frame]):
+    detector = PersonDetector()
+    detector.background.prime(frames[::2])
+    return detector
+
+
+@pytest.fixture(scope="module")
+def walk():
+    """Frames of a walk to the right, and the one track in it."""
+    frames = list(_frames(110))
+    (track,) = people(frames, _primed(frames))
+    return frames, track
+
+
+def test_a_walk_becomes_one_track_of_crops(walk):
+    _, track = walk
+    assert track.reason is None
+    assert track.last
+    assert track.heading == "right"
+    assert not track.mirrored
+    count = len(track.frames)
+    assert count > 80
+    assert track.crops.shape == (count, 192, 144, 3)
+    assert track.affines.shape == (count, 2, 3)
+    assert track.boxes.shape == (count, 4)
+    assert np.allclose(track.times, track.frames / 25)
+    heights = track.boxes[:, 3] - track.boxes[:, 1]
+    assert np.allclose(heights, 110, rtol=0.06)
+    assert np.std(heights) < 2
+    assert np.allclose(track.boxes[:, 3], 165, atol=4)
+    middle = (track.boxes[:, 0] + track.boxes[:, 2]) / 2
+    assert np.abs(middle - (25 + 60 * track.frames / 25)).mean() < 5
+
+
+def test_affines_map_crops_to_the_image(walk):
+    frames, track = walk
+    for k in (5, len(track.frames) // 2):
+        centre = track.affines[k] @ np.array([71.5, 95.5, 1])
+        box = track.boxes[k]
+        assert np.allclose(centre, [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], atol=1)
+        assert track.affines[k, 1, 1] * 192 == pytest.approx(1.25 * (box[3] - box[1]), rel=0.02)
+        image = frames[int(track.frames[k])].image
+        for x, y in ((60, 80), (72, 60), (72, 120)):
+            u, v = track.affines[k] @ np.array([x, y, 1])
+            assert np.abs(track.crops[k, y, x].astype(int) - image[round(v), round(u)]).max() < 60
+
+
+def test_who_walks_to_the_left_is_mirrored(walk):
+    frames = list(_frames(110, mirrored=True))
+    (track,) = people(frames, _primed(frames))
+    assert track.heading == "left"
+    assert track.mirrored
+    assert (track.affines[:, 0, 0] < 0).all()
+    _, other = walk
+
+    def nose(crop):
+        red = crop[..., 0].astype(int) - crop[..., 1]
+        return np.argwhere(red > 120).mean(0)[1]
+
+    assert nose(track.crops[40]) > 75
+    assert nose(other.crops[40]) > 75
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason"),
+    [
+        (lambda: _frames(34, start=-40, speed=60), "too few frames"),
+        (lambda: _frames(60, start=60, height=30, speed=60), "too small"),
+        (lambda: _frames(70, start=2, speed=1.5), "partly out of view"),
+    ],
+)
+def test_reasons(frames, reason):
+    shown = list(frames())
+    empty = list(_frames(20, start=-500))
+    found = list(people(shown, _primed(empty)))
+    assert [track.reason for track in found if track.reason != "too small" or reason == "too small"] == [reason]
+    assert all(len(track.crops) == 0 for track in found)
+
+
+def test_who_stands_is_not_walking():
+    empty = list(_frames(20, start=-500))
+    found = list(people(_frames(80, start=150, speed=0.0), _primed(empty)))
+    assert [track.reason for track in found] == ["not walking"]
+
+
+def test_long_tracks_come_in_segments():
+    frames = list(_frames(110, speed=55))
+    config = PeopleConfig(segment=30)
+    found = list(people(frames, _primed(frames), config))
+    assert len(found) >= 3
+    assert {track.track_id for track in found} == {found[0].track_id}
+    assert [track.segment for track in found] == list(range(len(found)))
+    assert [track.last for track in found] == [False] * (len(found) - 1) + [True]
+    assert max(len(track.frames) for track in found) < 30 + config.least_frames
+    joined = np.concatenate([track.frames for track in found])
+    assert (np.diff(joined) > 0).all()
+
+
+def _endless(count: int):
+    """Somebody paces to and fro for ever; frames are made as they are asked for."""
+    scene = np.clip(np.random.default_rng(9).normal(140, 12, (90, 160, 3)), 0, 255)
+    for index in range(count):
+        image = scene.copy()
+        _draw(image, 80 + 50 * np.sin(index / 40), 60, 85, np.sin(2 * np.pi * index / 25))
+        yield Frame(index, index / 25, image.astype(np.uint8))
+
+
+def _peak(count: int) -> int:
+    tracemalloc.start()
+    detector = PersonDetector()
+    detector.background = BackgroundModel(memory=3.0)
+    for track in people(_endless(count), detector, PeopleConfig(segment=30)):
+        del track
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_grow_with_length():
+    assert _peak(360) < 1.15 * _peak(180)
+
+
+def test_an_empty_stream_has_nobody():
+    assert list(people([])) == []
+
+
+@pytest.mark.parametrize("bad", [{"least_frames": 1}, {"segment": 5}, {"lag": -1.0}, {"least_height": 0}])
+def test_config_refuses(bad):
+    with pytest.raises(ValueError, match="expected"):
+        PeopleConfig(**bad)
+
+
+def test_watch_reads_a_file(tmp_path):
+    with VideoWriter(tmp_path / "walk.mp4") as writer:
+        for frame in _frames(110):
+            writer.write(frame.image)
+    (track,) = watch(tmp_path / "walk.mp4")
+    assert track.reason is None
+    assert len(track.frames) > 80
+
+
+def test_four_frames_and_one_pixel(tmp_path):
+    with VideoWriter(tmp_path / "four.mp4") as writer:
+        for frame in _frames(4):
+            writer.write(frame.image)
+    assert all(track.reason is not None for track in watch(tmp_path / "four.mp4"))
+    with VideoWriter(tmp_path / "one.mp4") as writer:
+        writer.write(np.zeros((1, 1, 3), np.uint8))
+    assert list(watch(tmp_path / "one.mp4")) == []
+
+
+def test_real_clip_with_two_people(data_root):
+    found = [track for track in watch(data_root / "clips" / "demo6.mp4") if track.reason is None]
+    assert [track.heading for track in found] == ["right", "right"]
+    assert all(len(track.frames) > 50 for track in found)
+    for track in found:
+        heights = track.boxes[:, 3] - track.boxes[:, 1]
+        assert np.std(heights) < 0.08 * np.mean(heights)
