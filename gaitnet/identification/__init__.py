@@ -1,0 +1,1 @@
+"""From identification vectors to names: linear SVM, the gallery file, and "unknown"."""

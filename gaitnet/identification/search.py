@@ -1,0 +1,152 @@
+"""A gallery made ready for questions: the machine fitted on it, and the threshold that strangers set against it."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from gaitnet.identification.open_set import (
+    OpenSetCalibration,
+    OpenSetDecision,
+    calibrate_open_set,
+    decide,
+    gallery_similarities,
+    load_calibration,
+    open_set_scores,
+)
+from gaitnet.identification.svm import LinearSVM, fit_linear_svm
+
+STRANGERS = "strangers.npz"
+"""Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
+CALIBRATION = "open_set.json"
+"""Beside the weights where there are no strangers: a threshold set once, on a gallery of others."""
+WANTED_FPIR = 0.01
+"""Share of strangers who may be taken for somebody enrolled."""
+
+
+class Strangers(NamedTuple):
+    """Other people's identification vectors, with whose they are."""
+
+    vectors: Float[np.ndarray, "stranger size"]
+    subject_ids: tuple[str, ...]
+
+
+class Verification(NamedTuple):
+    """Whether a walk is a claimed person's: `score` above `threshold`. `margin` below 0: another fits better."""
+
+    accepted: bool
+    score: float
+    threshold: float
+    margin: float
+    similarity: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """Answers who a walk is, among the people of a gallery.
+
+    Args:
+        templates: enrolled vectors, with `owners`, whose each of them is.
+        machine: fitted on them.
+        calibration: threshold and confidence of the answers.
+
+    """
+
+    templates: Float[np.ndarray, "template size"]
+    owners: tuple[str, ...]
+    machine: LinearSVM
+    calibration: OpenSetCalibration
+
+    @classmethod
+    def over(
+        cls,
+        templates: Float[np.ndarray, "template size"],
+        owners: Sequence[str],
+        calibration: OpenSetCalibration | Strangers,
+        wanted_fpir: float = WANTED_FPIR,
+    ) -> "Search":
+        """Fit the machine on a gallery; strangers set the threshold against this very gallery.
+
+        Raises:
+            ValueError: nobody is enrolled, or the strangers are too few for `wanted_fpir`.
+
+        """
+        machine = fit_linear_svm(templates, owners)
+        if isinstance(calibration, Strangers):
+            unready = cls(templates, tuple(owners), machine, _UNSET)
+            scores = open_set_scores(*unready.tables(calibration.vectors), _UNSET.margin_weight).score
+            # a stranger's name in the file must not clash with a name that somebody enrols
+            names = [f"stranger/{name}" for name in calibration.subject_ids]
+            calibration = calibrate_open_set(scores, names, [f"enrolled/{name}" for name in owners], wanted_fpir)
+        return cls(templates, tuple(owners), machine, calibration)
+
+    def tables(
+        self, probes: Float[np.ndarray, "probe size"]
+    ) -> tuple[Float[np.ndarray, "probe subject"], Float[np.ndarray, "probe subject"]]:
+        """Machine scores and nearest cosines of each probe, a column for each of `machine.subject_ids`."""
+        names = self.machine.subject_ids
+        return self.machine.scores(probes), gallery_similarities(probes, self.templates, self.owners, names)
+
+    def identify(self, probes: Float[np.ndarray, "probe size"]) -> list[OpenSetDecision]:
+        """Name each walk, or say "unknown"."""
+        return decide(*self.tables(probes), self.machine.subject_ids, self.calibration)
+
+    def verify(self, probe: Float[np.ndarray, " size"], subject_id: str) -> Verification:
+        """Whether a walk is this person's: their score, less the best of everybody else's, against the same threshold.
+
+        Raises:
+            ValueError: nobody of that name is enrolled.
+
+        """
+        names = self.machine.subject_ids
+        if subject_id not in names:
+            raise ValueError(f"subject_id: {subject_id!r} is not enrolled; enrolled are {', '.join(names)}")
+        claimed = names.index(subject_id)
+        scores, similarities = (table[0] for table in self.tables(probe[None]))
+        margin = float(scores[claimed] - np.delete(scores, claimed).max()) if len(names) > 1 else 0.0
+        similarity = float(similarities[claimed])
+        score = similarity + self.calibration.margin_weight * margin
+        confidence = float(self.calibration.confidence(np.array([score]))[0])
+        threshold = self.calibration.threshold
+        return Verification(score > threshold, score, threshold, margin, similarity, confidence)
+
+
+def load_yardstick(folder: str | Path) -> OpenSetCalibration | Strangers:
+    """What the threshold is set by, from the folder of the gait weights.
+
+    Raises:
+        ValueError: the folder holds neither strangers nor a calibration, or a damaged one.
+
+    """
+    path = Path(folder) / STRANGERS
+    if not path.exists():
+        if (Path(folder) / CALIBRATION).exists():
+            return load_calibration(Path(folder) / CALIBRATION)
+        raise ValueError(
+            f"{folder} holds neither {STRANGERS} nor {CALIBRATION}, so that nobody could be told from a stranger; "
+            "these weights can describe, but not identify"
+        )
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            vectors = np.asarray(stored["vectors"], np.float32)
+            names = tuple(str(name) for name in stored["subject_ids"])
+        if vectors.ndim != 2 or len(vectors) != len(names) or not np.isfinite(vectors).all():
+            raise ValueError(f"vectors {vectors.shape} for {len(names)} names")
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a sound file of strangers ({error}); install the weights again") from error
+    return Strangers(vectors, names)
+
+
+def save_strangers(path: str | Path, strangers: Strangers) -> None:
+    """Write strangers as `load_yardstick` reads them, in float16."""
+    with Path(path).open("wb") as file:
+        np.savez(file, vectors=strangers.vectors.astype(np.float16), subject_ids=np.array(strangers.subject_ids))
+
+
+_UNSET = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})

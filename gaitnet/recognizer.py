@@ -1,0 +1,209 @@
+"""Video -> who: the one module that joins pose estimation and gait recognition.
+
+A frame goes from the reader to the people in it, from each person's crop to joints, from a whole track's joints to pose
+maps, and from these to the identification vector. Only joints are kept of a track while it lasts (a few kilobytes a
+second), so memory does not grow with the pictures.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import nnx
+from jaxtyping import Float, Int, UInt8
+
+from gaitnet.models.detector import Detector, DetectorConfig
+from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
+from gaitnet.pose_maps import pose_maps_of_track
+from gaitnet.video.detect import FindPeople, PersonDetector
+from gaitnet.video.network import people_finder
+from gaitnet.video.people import PersonTrack, people
+from gaitnet.video.read import Frame, VideoReader
+from humanpose import checkpoint
+from humanpose.checkpoint import CheckpointError
+from humanpose.estimator import HumanPoseNN
+from humanpose.preprocess import to_image
+from humanpose.skeleton import FLIP
+
+WINDOW = 48
+"""Pose maps a window: about four strides. A track is described by the mean over its windows."""
+SHORTEST = 12
+"""Fewest pose maps (about one stride) that are described."""
+
+
+@dataclass
+class Person:
+    """One person's track through a video, and what is known of it.
+
+    `frames` (time,) indices from 0; `times` (time,) seconds; `boxes` (time, 4) x0, y0, x1, y1 and `keypoints` (time,
+    joint, xy) in image pixels; `probability` (time, joint) 0..1. `identification_vector` (size,) is None exactly where
+    `reason` says why the person is not described; it is the mean of those of the `windows` of the walk.
+    """
+
+    track: int
+    frames: Int[np.ndarray, " time"]
+    times: Float[np.ndarray, " time"]
+    boxes: Float[np.ndarray, "time 4"]
+    keypoints: Float[np.ndarray, "time 16 2"]
+    probability: Float[np.ndarray, "time 16"]
+    mirrored: bool
+    identification_vector: Float[np.ndarray, " size"] | None = None
+    windows: Float[np.ndarray, "window size"] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    reason: str | None = None
+
+
+class GaitRecognizer:
+    """Describes the people in a video; holds a pose network and a GaitNN whose weights belong together."""
+
+    def __init__(self, pose: HumanPoseNN, gait: GaitNN, identity: str = "", detector: FindPeople | None = None):
+        """Joins networks that are already there; `load` finds the shipped ones.
+
+        `identity` names the weights; `detector` finds people in a picture where a still camera's foreground cannot.
+        """
+        self.pose, self.gait, self.identity, self.detector = pose, gait, identity, detector
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> "GaitRecognizer":
+        """The shipped weights, or those in `folder` (with its sub-folders pose and gait).
+
+        Raises:
+            CheckpointError: weights are missing, damaged, or do not fit their config; lists every key.
+
+        """
+        pose, gait = ("pose", "gait") if folder is None else (Path(folder) / "pose", Path(folder) / "gait")
+        network, sha256 = load_gaitnn(gait)
+        pose_sha256 = checkpoint.load(checkpoint.find(pose))[1]["weights"]["sha256"]
+        # vectors can be compared only where both stages had the same weights
+        detector = load_detector("detect" if folder is None else Path(folder) / "detect")
+        return cls(HumanPoseNN.load(pose), network, f"{pose_sha256[:16]}-{sha256[:16]}", detector)
+
+    def describe(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> list[Person]:
+        """Everybody in a video, in the order of their first appearance.
+
+        Args:
+            video: a file, or a folder of pictures.
+            progress: called with (frames done, frames in all or None where the file does not tell).
+
+        Raises:
+            VideoError: the video cannot be read.
+
+        """
+        return sorted(self.stream(video, progress), key=lambda person: (person.frames[0], person.track))
+
+    def stream(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> Iterator[Person]:
+        """As `describe`, each person as soon as their track ends."""
+        detector = PersonDetector(self.detector, every=5)
+        detector.prime(video)
+        with VideoReader(video) as reader:
+            yield from self.follow(_counted(reader, progress), detector)
+
+    def follow(self, frames: Iterator[Frame], detector: PersonDetector) -> Iterator[Person]:
+        """As `stream`, for frames that come from anywhere, with a detector that may have been primed with the scene."""
+        pending: dict[int, list[tuple[np.ndarray, ...]]] = {}
+        for segment in people(frames, detector):
+            parts = pending.setdefault(segment.track_id, [])
+            if len(segment.crops):
+                keypoints, probability = self.joints_of_crops(segment.crops, segment.affines)
+                parts.append((segment.frames, segment.times, segment.boxes, keypoints, probability))
+            if segment.last:
+                yield self._describe(segment, pending.pop(segment.track_id))
+
+    def joints_of_crops(
+        self, crops: UInt8[np.ndarray, "time height width 3"], affines: Float[np.ndarray, "time 2 3"]
+    ) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
+        """Person crops -> keypoints in image pixels, and probability; a mirrored crop's sides stay exchanged."""
+        found, _ = self.pose.describe(crops)
+        return to_image(found.keypoints, affines.astype(np.float32)), found.probability
+
+    def windows_of_track(
+        self,
+        keypoints: Float[np.ndarray, "time 16 2"],
+        probability: Float[np.ndarray, "time 16"],
+        times: Float[np.ndarray, " time"],
+        mirrored: bool = False,
+    ) -> Float[np.ndarray, "window size"]:
+        """A track's keypoints (pixels; times in seconds) -> a vector a window; none where it is too short."""
+        if len(times) < 2:
+            return np.zeros((0, self.gait.config.size), np.float32)
+        maps = pose_maps_of_track(keypoints, probability, times, mirror=mirrored)
+        if len(maps) < SHORTEST:
+            return np.zeros((0, self.gait.config.size), np.float32)
+        return identification_vectors(self.gait, windows(maps))
+
+    def _describe(self, segment: PersonTrack, parts: list[tuple[np.ndarray, ...]]) -> Person:
+        if not parts:
+            nobody = np.zeros((len(segment.frames), 16, 2), np.float32)
+            return Person(
+                segment.track_id, segment.frames, segment.times, segment.boxes, nobody, nobody[..., 0],
+                segment.mirrored, reason=segment.reason or "too few frames",
+            )  # fmt: skip
+        frames, times, boxes, keypoints, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
+        found = self.windows_of_track(keypoints, probability, times, segment.mirrored)
+        if segment.mirrored:  # the network named the sides of a mirrored picture: give them their own names back
+            keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
+        person = Person(segment.track_id, frames, times, boxes, keypoints, probability, segment.mirrored)
+        if len(found):
+            person.windows, person.identification_vector = found, found.mean(axis=0)
+        else:
+            person.reason = "too few frames"
+        return person
+
+
+def load_gaitnn(directory_or_name: str | Path) -> tuple[GaitNN, str]:
+    """A GaitNN checkpoint -> (network without its training head, sha256 of the weights).
+
+    Raises:
+        CheckpointError: missing, damaged, or not a GaitNN.
+
+    """
+    arrays, manifest = checkpoint.load(checkpoint.find(directory_or_name))
+    known = {field.name for field in fields(GaitNNConfig)}
+    settings = {name: value for name, value in manifest["config"].items() if name in known}
+    try:
+        config = GaitNNConfig(**{**settings, "subjects": 0})
+        model = nnx.eval_shape(lambda: GaitNN(config, rngs=nnx.Rngs(0)))
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+        raise CheckpointError(f"config of {directory_or_name} does not describe a GaitNN: {error}") from error
+    checkpoint.fill(model, {name: array for name, array in arrays.items() if not name.startswith("head/")})
+    return model, manifest["weights"]["sha256"]
+
+
+def load_detector(directory_or_name: str | Path) -> FindPeople | None:
+    """A detector checkpoint as a function of a picture; None where there is none, and still cameras do without.
+
+    Raises:
+        CheckpointError: it is there, but damaged or not a detector.
+
+    """
+    try:
+        folder = checkpoint.find(directory_or_name)
+    except CheckpointError:
+        return None
+    arrays, manifest = checkpoint.load(folder)
+    try:
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in manifest["config"].items()
+        }
+        config = DetectorConfig(**settings)
+        model = nnx.eval_shape(lambda: Detector(config, rngs=nnx.Rngs(0)))
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+        raise CheckpointError(f"config of {folder} does not describe a detector: {error}") from error
+    checkpoint.fill(model, arrays)
+    return people_finder(model)
+
+
+def _counted(reader: VideoReader, progress: Callable[[int, int | None], None] | None) -> Iterator[Frame]:
+    for frame in reader:
+        yield frame
+        if progress is not None:
+            progress(frame.index + 1, reader.info.frames)
+
+
+def windows(maps: Float[np.ndarray, "time 17 17 16"], length: int = WINDOW) -> list[np.ndarray]:
+    """A walk's pose maps in windows of `length`, half overlapping; one shorter window where the walk is short."""
+    if len(maps) <= length:
+        return [maps]
+    starts = np.unique(np.linspace(0, len(maps) - length, -(-2 * (len(maps) - length) // length) + 1).astype(int))
+    return [maps[start : start + length] for start in starts]
