@@ -1,0 +1,23 @@
+"""`gaitnet evaluate`: public protocols on real and synthetic walks; each a command of this group."""
+
+import typer
+
+from gaitnet.cli_evaluate_clips import clips
+from gaitnet.cli_evaluate_cmu import cmu
+from gaitnet.cli_evaluate_kth import kth
+from gaitnet.cli_evaluate_pose import pose
+from gaitnet.cli_evaluate_walkers import walkers
+
+evaluate_commands = typer.Typer(no_args_is_help=True, help="Measure how often it is right: rates, intervals, controls.")
+
+
+@evaluate_commands.callback()
+def evaluate() -> None:
+    """Measure how often it is right: rates with intervals, and the controls beside them."""
+
+
+evaluate_commands.command()(kth)
+evaluate_commands.command()(cmu)
+evaluate_commands.command()(clips)
+evaluate_commands.command()(pose)
+evaluate_commands.command()(walkers)

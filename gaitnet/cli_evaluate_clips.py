@@ -1,0 +1,188 @@
+"""`gaitnet evaluate clips`: three real men among walkers, found again in other clips, and strangers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from gaitnet.cli_describe import AsJson, Weights, load, look
+from gaitnet.cli_evaluate_kth import colours_of
+from gaitnet.cli_evaluate_output import Output, Tables, deliver_tables, folder_for
+from gaitnet.cli_evaluate_repaint import repaint
+from gaitnet.cli_evaluate_walks import joints_of_plan, maps_of, plan_of_walker, svm, windows_of
+from gaitnet.cli_output import bar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gaitnet.recognizer import GaitRecognizer
+
+OLIVE, ORANGE, THIRD = "man in olive", "man in white shoes", "man of demo1"
+ENROLLED = {"demo4": (OLIVE, ORANGE), "demo1": (THIRD,)}
+SEARCHED = {"demo6": (OLIVE, ORANGE), "demo2": (THIRD,)}
+"""Clip -> who walks through it, in order of appearance."""
+CROWD, STRANGERS, FRAMES = 930_002, 3, 60
+
+LEAD = (
+    "Two men are enrolled from demo4 and a third from demo1, beside rendered walkers. demo6 shows the two in another "
+    "place, walking the other way; demo2 is a part of demo1's walk, encoded again. The two wear the same tops in both "
+    "clips, so everything is repeated on the clips made grey, with a brightness of tops and trousers drawn anew for "
+    "every person and clip; colours alone stand beside both."
+)
+
+
+class Seen(NamedTuple):
+    """Somebody's walk: vectors (window, size) and colour histograms (picture, feature), or the reason why not."""
+
+    name: str
+    windows: "np.ndarray | None"
+    colours: "np.ndarray | None"
+    reason: str | None
+
+
+def clips(
+    root: Annotated[Path, typer.Option(help="Folder with demo1.mp4, demo2.mp4, demo4.mp4 and demo6.mp4.")],
+    walkers: Annotated[int, typer.Option(min=0, help="Walkers who are enrolled beside the three men.")] = 20,
+    weights: Weights = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find three real men again in other clips, as filmed and without their colours; strangers must stay unknown.
+
+    [bold]Example[/]
+    gaitnet evaluate clips --root clips --output results
+    """
+    import tempfile
+
+    folder_for(output)
+    missing = [name for name in (*ENROLLED, *SEARCHED) if not (root / f"{name}.mp4").is_file()]
+    if missing:
+        raise ValueError(f"--root: expected {', '.join(missing)} (.mp4) in {root}, which is not there")
+    recognizer = load(weights)
+    crowd = drawn_walkers(recognizer, walkers + STRANGERS)
+    tables, notes = [], []
+    with tempfile.TemporaryDirectory() as place:
+        for title, repainted in (("as filmed", None), ("grey, brightness of clothes drawn", Path(place))):
+            seen = {clip: watched(recognizer, root, clip, names, repainted)
+                    for clip, names in (ENROLLED | SEARCHED).items()}  # fmt: skip
+            enrolled = [one for clip in ENROLLED for one in seen[clip]] + crowd[:walkers]
+            probes = [(clip, one) for clip in SEARCHED for one in seen[clip]]
+            probes += [("stranger", one) for one in crowd[walkers:]]
+            header, lines, remarks = answers(enrolled, probes, yardstick(weights))
+            tables.append((title, header, lines))
+            notes += [text for text in remarks if text not in notes]
+    footer = f"gaitnet evaluate clips --root {root}; weights {recognizer.identity}. Clips: research use, testing only."
+    deliver_tables(Tables("clips", "Three men among walkers", LEAD, tables, notes, footer), output, as_json)
+
+
+def yardstick(weights: Path | None) -> Any:
+    """What sets the threshold of "unknown"; None where the weights bring nothing."""
+    from gaitnet.identification.search import load_yardstick
+    from humanpose.checkpoint import find
+
+    try:
+        return load_yardstick(find("gait") if weights is None else weights / "gait")
+    except ValueError:
+        return None
+
+
+def answers(
+    enrolled: Sequence[Seen], probes: Sequence[tuple[str, Seen]], measure: Any
+) -> tuple[list[str], list[list[Any]], list[str]]:
+    """Header, a line for each probe, and remarks: who each is taken for by gait, and by colours alone."""
+    import numpy as np
+
+    from gaitnet.identification.open_set import OpenSetCalibration, open_set_scores
+    from gaitnet.identification.search import Search
+
+    there = [one for one in enrolled if one.windows is not None]
+    if not there:
+        raise ValueError("nobody could be described in the clips that enrol, so nobody can be searched for")
+    described = [one.windows for one in there if one.windows is not None]
+    templates = np.concatenate(described)
+    owners = np.repeat([one.name for one in there], [len(windows) for windows in described]).tolist()
+    remarks = [f"{one.name} could not be enrolled: {one.reason}" for one in enrolled if one.windows is None]
+    if measure is None:
+        remarks.append("These weights bring no strangers to set a threshold by: the answer is the best candidate.")
+        measure = OpenSetCalibration(-np.inf, 0.5, 0.5, (), None, None, {})
+    search = Search.over(templates, owners, measure)
+    dressed = [(one.name, one.colours) for one in there if one.colours is not None]
+    wearers = np.repeat([name for name, _ in dressed], [len(colours) for _, colours in dressed])
+    by_colour, names = svm(np.concatenate([colours for _, colours in dressed]), wearers), np.unique(wearers)
+    header = ["in", "who it is", "answer", "right", "margin", "score", "limit", "by colours", "lead"]
+    lines: list[list[Any]] = []
+    for clip, one in probes:
+        known = one.name in owners
+        truth = one.name if clip != "stranger" else "unknown"
+        line: list[Any] = [clip, one.name if known else f"{one.name}, not enrolled"]
+        if one.windows is None:
+            line += [f"not described: {one.reason}", "no", None, None, None]
+        else:
+            probe = one.windows.mean(axis=0, keepdims=True)
+            answer = search.identify(probe)[0]
+            scores = open_set_scores(*search.tables(probe), search.calibration.margin_weight)
+            told = answer.subject_id or "unknown"
+            limit = search.calibration.threshold
+            right: str | None = "yes" if told == truth else "no"
+            if truth == "unknown" and not np.isfinite(limit):
+                right = None  # nobody can be told from a stranger without a threshold
+            named = told if told == answer.candidate else f"unknown (most like {answer.candidate})"
+            line += [named, right, round(float(scores.margin[0]), 3)]
+            line += [round(float(scores.score[0]), 3), round(limit, 3) if np.isfinite(limit) else None]
+        if one.colours is None:
+            line += [None, None]
+        else:
+            mean = by_colour(one.colours).mean(axis=0)
+            best = np.sort(mean)
+            line += [str(names[np.argmax(mean)]), round(float(best[-1] - best[-2]), 3) if len(best) > 1 else None]
+        lines.append(line)
+    return header, lines, remarks
+
+
+def watched(
+    recognizer: "GaitRecognizer", root: Path, clip: str, names: Sequence[str], repainted: Path | None
+) -> list[Seen]:
+    """The people of a clip by their names; with `repainted`, a folder, those of the clip without its colours."""
+    import numpy as np
+
+    video = root / f"{clip}.mp4"
+    people = look(recognizer, video)
+    if repainted is not None:
+        painted = repainted / f"{clip}.mp4"
+        repaint(video, [one for one in people if one.reason is None], painted, seed=int(clip[-1]))
+        video, people = painted, look(recognizer, painted)
+    described = sorted((one for one in people if one.reason is None), key=lambda one: -len(one.frames))[: len(names)]
+    described.sort(key=lambda one: one.frames[0])
+    colours = colours_of(
+        video, described, [[(place, np.ones(len(one.frames), bool))] for place, one in enumerate(described)]
+    )
+    reason = next((one.reason for one in people if one.reason), "nobody was seen")
+    found = [Seen(name, one.windows, colour, None)
+             for name, one, (colour, _) in zip(names, described, colours, strict=False)]  # fmt: skip
+    return found + [Seen(name, None, None, reason) for name in names[len(found) :]]
+
+
+def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
+    """Normal walks of walkers never trained on, from the side, rendered and seen by the pose network."""
+    import numpy as np
+
+    from gaitnet.evaluation.controls import colour_histograms
+    from gaitnet.pose_maps import RATE
+
+    found = []
+    with bar("drawing walkers", "walkers") as progress:
+        for number in range(count):
+            drawn: list[Any] = []
+            plan = plan_of_walker(CROWD, number, number, 0, 90.0, FRAMES, RATE)
+            person = joints_of_plan(recognizer, plan, RATE, drawn)
+            maps = maps_of(person, np.ones(len(person.frames), bool))
+            crops = [np.asarray(chunk.frames[0]) for chunk in drawn]
+            # the box of a crop: four fifths of its height (the crop's margin), a third of its width
+            height, width = crops[0].shape[:2]
+            box = np.array([width / 3, height / 10, width * 2 / 3, height * 9 / 10])
+            colours = np.stack([colour_histograms(crop, box)[0] for crop in crops])
+            windows = None if maps is None else windows_of(recognizer, [[maps]])[0]
+            found.append(Seen(f"walker {number + 1}", windows, colours, None if maps is not None else "too few frames"))
+            progress(number + 1, count)
+    return found

@@ -1,0 +1,135 @@
+"""`gaitnet evaluate kth`: from real video to a name, on the walking clips of the KTH action data set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gaitnet.cli_describe import AsJson, Weights, load
+from gaitnet.cli_evaluate_output import Outcome, Output, deliver, folder_for
+from gaitnet.cli_evaluate_walks import maps_of, result_of, results_of, svm
+from gaitnet.cli_output import bar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gaitnet.datasets.record import Sequence as Walk
+    from gaitnet.recognizer import GaitRecognizer, Person
+
+PICTURES = 6
+"""Pictures of a pass from which the colour control takes its histograms."""
+
+LEAD = (
+    "Every listed pass counts: one in which nobody is described is a miss. Gallery and probes are real video of the "
+    "same persons, and no identity of them was ever trained on. Pose maps are drawn in units of the walker's own "
+    "height, so every gait row is height-normalised already."
+)
+
+
+def kth(
+    root: Annotated[Path, typer.Option(help="Folder of personNN_walking_dK videos and of 00sequences.txt.")],
+    person: Annotated[
+        list[str] | None, typer.Option(help="Only this person; may be repeated. For a quick look.")
+    ] = None,
+    weights: Weights = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the walkers of the KTH videos: within a place, in another place, in other clothes.
+
+    Enrolled are the passes of d1 (outdoors); searched are d1's own later passes, d4 (indoors) and d3 (other clothes).
+    Persons 15 17 18 19 24, who stay out of all training, also stand in a column of their own.
+
+    [bold]Example[/]
+    gaitnet evaluate kth --root kth_walking --output results
+    """
+    import numpy as np
+
+    from gaitnet.datasets.kth import read_kth
+    from gaitnet.evaluation.intervals import rate_over_subjects
+    from gaitnet.evaluation.protocols import KTH
+
+    folder_for(output)
+    passes = read_kth(root)
+    if person:
+        passes = chosen(passes, person)
+    recognizer = load(weights)
+    seen = watched(recognizer, passes)
+    walks = [walk for walk, _, _ in seen]
+    results = results_of(recognizer, KTH, passes, walks)
+    results["colours of the person"] = result_of(KTH, passes, [colours for _, colours, _ in seen], svm)
+    results["colours of the place"] = result_of(KTH, passes, [place for _, _, place in seen], svm)
+    described = rate_over_subjects(
+        np.array([bool(walk) for walk in walks]), np.array([walk.subject_id for walk in passes])
+    )
+    outcome = Outcome(
+        "kth", "KTH walking, from video to name", LEAD, results, described,
+        footer=f"gaitnet evaluate kth --root {root}; weights {recognizer.identity}. Data: Schuldt, Laptev, Caputo, "
+        "ICPR 2004, non-commercial research.",
+    )  # fmt: skip
+    deliver(outcome, output, as_json)
+
+
+def chosen(passes: "Sequence[Walk]", persons: Sequence[str]) -> "list[Walk]":
+    """The passes of some persons; ValueError where one of them has none."""
+    wanted = {name.zfill(2) for name in persons}
+    missing = sorted(wanted - {walk.subject_id for walk in passes})
+    if missing:
+        known = " ".join(sorted({walk.subject_id for walk in passes}))
+        raise ValueError(f"--person: nobody is called {' '.join(missing)} there; there are {known}")
+    return [walk for walk in passes if walk.subject_id in wanted]
+
+
+def watched(
+    recognizer: "GaitRecognizer", passes: "Sequence[Walk]"
+) -> "list[tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]]":
+    """For each pass: its pose maps, and colour histograms of the person and of the place (picture, feature).
+
+    Each video is looked at once, by the same road as `gaitnet describe`.
+    """
+    from gaitnet.evaluation.passes import frames_in_passes
+
+    found: dict[str, tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]] = {}
+    videos = list(dict.fromkeys(walk.path for walk in passes))
+    with bar("looking at the videos", "videos") as progress:
+        for number, video in enumerate(videos, 1):
+            own = [walk for walk in passes if walk.path == video]
+            people = [one for one in recognizer.describe(video) if one.identification_vector is not None]
+            ends = [(walk.first_frame, walk.last_frame or walk.first_frame) for walk in own]
+            inside = frames_in_passes(ends, [one.frames for one in people])
+            colours = colours_of(video, people, inside)
+            for walk, parts, (person, place) in zip(own, inside, colours, strict=True):
+                maps = [maps_of(people[track], mask) for track, mask in parts]
+                found[walk.name] = ([one for one in maps if one is not None], person, place)
+            progress(number, len(videos))
+    return [found[walk.name] for walk in passes]
+
+
+def colours_of(
+    video: Path, people: "Sequence[Person]", walks: "Sequence[Sequence[tuple[int, np.ndarray]]]"
+) -> "list[tuple[np.ndarray | None, np.ndarray | None]]":
+    """Histograms (picture, feature) of the person and of the place, for walks given as (track, mask of its frames)."""
+    import numpy as np
+
+    from gaitnet.evaluation.controls import colour_histograms
+    from gaitnet.video.read import VideoReader
+
+    wanted: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for number, walk in enumerate(walks):
+        for track, mask in walk[:1]:  # the longest
+            rows = np.flatnonzero(mask)
+            for row in rows[np.unique(np.linspace(0, len(rows) - 1, PICTURES).round().astype(int))]:
+                wanted.setdefault(int(people[track].frames[row]), []).append((number, people[track].boxes[row]))
+    found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in walks]
+    if wanted:
+        with VideoReader(video) as reader:
+            for frame in reader:
+                for number, box in wanted.get(frame.index, ()):
+                    found[number].append(colour_histograms(frame.image, box))
+                if frame.index >= max(wanted):
+                    break
+    return [
+        (np.stack([one[0] for one in pictures]), np.stack([one[1] for one in pictures])) if pictures else (None, None)
+        for pictures in found
+    ]

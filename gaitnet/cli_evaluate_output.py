@@ -1,0 +1,209 @@
+"""What every `gaitnet evaluate` command gives: a table on the terminal, and CSV, JSON and a page in a folder."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gaitnet.cli_output import emit, note, say, table
+
+if TYPE_CHECKING:
+    from gaitnet.evaluation.intervals import Rate
+    from gaitnet.evaluation.results import Result
+
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for tables, numbers and a page; made if missing.")
+]
+
+
+@dataclass
+class Outcome:
+    """What a command has measured.
+
+    `results`: method -> result, all of one protocol; the first is what counts, the others stand beside it. `described`:
+    share of the walks that gave a vector. `notes` must not be missed; `footer` names the command and the data's terms.
+    """
+
+    name: str
+    title: str
+    lead: str
+    results: "dict[str, Result]"
+    described: "Rate | None" = None
+    notes: list[str] = field(default_factory=list)
+    footer: str = ""
+
+
+def folder_for(output: Path | None) -> Path | None:
+    """The folder of --output, made before the work begins; ValueError where it is a file."""
+    if output is not None:
+        if output.exists() and not output.is_dir():
+            raise ValueError(f"--output: expected a folder, but {output} is a file")
+        output.mkdir(parents=True, exist_ok=True)
+    return output
+
+
+def deliver(outcome: Outcome, output: Path | None, as_json: bool) -> None:
+    """Write what was measured into the folder, and say it."""
+    written = [] if output is None else _write(outcome, output)
+    document = summary(outcome)
+    if as_json:
+        emit(plain(document | {"files": [str(path) for path in written]}))
+        return
+    header, lines = comparison(outcome)
+    table(header, lines, title=outcome.title)
+    if outcome.described is not None:
+        say(f"walks described: {outcome.described}, {_count(outcome.described)}")
+    for text in outcome.notes:
+        note(text)
+    if written:
+        say(f"wrote {', '.join(path.name for path in written)} in {output}")
+
+
+def comparison(outcome: Outcome) -> "tuple[list[str], list[list[Any]]]":
+    """Header and lines of text: each of the protocol's rows with every method below each other, and chance."""
+    protocol = next(iter(outcome.results.values())).protocol
+    groups = [name for name, _ in protocol.groups]
+    header = ["probes", "method", "rank-1 [95 %]", *groups, "described"]
+    lines: list[list[Any]] = []
+    for place, row in enumerate(protocol.rows):
+        for method, result in outcome.results.items():
+            found = result.rows[place]
+            among = [str(found.groups[name]) if name in found.groups else "no probes" for name in groups]
+            share = f"{found.described} of {found.rank_1.count}"
+            lines.append([row.name, method, str(found.rank_1), *among, share])
+        chance = f"{100 * found.chance:.1f} %"
+        lines.append([row.name, "chance", chance, *[chance for _ in groups], None])
+    return header, lines
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """Everything but the single searches, for JSON."""
+    return {
+        "evaluation": outcome.name,
+        "described": None if outcome.described is None else asdict(outcome.described),
+        "methods": {method: result.summary() for method, result in outcome.results.items()},
+        "notes": outcome.notes,
+    }
+
+
+def plain(value: Any) -> Any:
+    """The same with null for what is not finite, as JSON has no other word for it."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
+
+
+def searches(outcome: Outcome) -> tuple[list[str], list[list[object]]]:
+    """Header and one line a method and probe, for CSV."""
+    header, lines = ["method"], []
+    for method, result in outcome.results.items():
+        columns, found = result.searches_table()
+        header = ["method", *columns]
+        lines += [[method, *line] for line in found]
+    return header, lines
+
+
+@dataclass
+class Tables:
+    """What a command has measured, as plain tables: (caption, header, lines) each; cells may be `Rate`."""
+
+    name: str
+    title: str
+    lead: str
+    tables: list[tuple[str, list[str], list[list[Any]]]]
+    notes: list[str] = field(default_factory=list)
+    footer: str = ""
+
+
+def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
+    """As `deliver`, for what is no protocol."""
+    written: list[Path] = []
+    document = {"evaluation": found.name, "notes": found.notes, "tables": {
+        caption: [dict(zip(header, (_value(cell) for cell in line), strict=True)) for line in lines]
+        for caption, header, lines in found.tables
+    }}  # fmt: skip
+    if output is not None:
+        from gaitnet.evaluation.files import write_csv, write_json
+        from gaitnet.evaluation.report import Page
+
+        page = Page(found.title, found.lead)
+        for text in found.notes:
+            page.note(text)
+        written = [write_json(output / f"{found.name}.json", document)]
+        for number, (caption, header, lines) in enumerate(found.tables, 1):
+            page.table(header, lines, caption=caption)
+            place = output / f"{found.name}{f'-{number}' if len(found.tables) > 1 else ''}.csv"
+            written.append(write_csv(place, header, [[_text(cell) for cell in line] for line in lines]))
+        written.append(page.footer(found.footer).write(output / f"{found.name}.html"))
+    if as_json:
+        emit(plain(document | {"files": [str(path) for path in written]}))
+        return
+    for caption, header, lines in found.tables:
+        table(header, [[_text(cell) for cell in line] for line in lines], title=f"{found.title}: {caption}")
+    for text in found.notes:
+        note(text)
+    if written:
+        say(f"wrote {', '.join(path.name for path in written)} in {output}")
+
+
+def _value(cell: Any) -> Any:
+    return asdict(cell) if is_dataclass(cell) and not isinstance(cell, type) else cell
+
+
+def _text(cell: Any) -> Any:
+    """A rate with its interval; what is plain stays."""
+    return str(cell) if is_dataclass(cell) else cell
+
+
+def _count(rate: "Rate") -> str:
+    return f"{round(rate.value * rate.count)} of {rate.count} of {rate.subjects} persons"
+
+
+def _write(outcome: Outcome, folder: Path) -> list[Path]:
+    from gaitnet.evaluation.files import write_csv, write_json
+
+    written = [write_json(folder / f"{outcome.name}.json", summary(outcome))]
+    written.append(write_csv(folder / f"{outcome.name}.csv", *searches(outcome)))
+    written.append(_page(outcome).write(folder / f"{outcome.name}.html"))
+    return written
+
+
+def _page(outcome: Outcome) -> Any:
+    from gaitnet.evaluation.metrics import cmc
+    from gaitnet.evaluation.plots import cmc_plot, score_matrix_plot
+    from gaitnet.evaluation.report import Page
+
+    first = next(iter(outcome.results.values()))
+    page = Page(outcome.title, outcome.lead)
+    tiles = [(row.name, row.rank_1, f"chance {100 * row.chance:.1f} %") for row in first.rows]
+    if outcome.described is not None:
+        tiles.append(("walks described", outcome.described, _count(outcome.described)))
+    page.tiles(tiles)
+    for text in (*outcome.notes, *first.notes):
+        page.note(text)
+    for place, row in enumerate(first.rows):
+        groups = [name for name, _ in first.protocol.groups]
+        lines: Sequence[list[object]] = [
+            [method, found.rank_1, found.rank_5, *[found.groups.get(name) for name in groups], found.eer,
+             f"{found.described} of {found.rank_1.count}"]
+            for method, result in outcome.results.items()
+            for found in [result.rows[place]]
+        ]  # fmt: skip
+        caption = f"{row.name}: {row.gallery_subjects} persons enrolled, chance {100 * row.chance:.1f} %"
+        header = ["method", "rank-1", "rank-5", *[f"rank-1, {name}" for name in groups], "EER", "described"]
+        page.heading(row.name).table(header, lines, caption=caption)
+        curves = {
+            method: cmc(found.scores, found.probe_ids, found.subject_ids)
+            for method, result in outcome.results.items()
+            for found in [result.rows[place]]
+        }
+        matrix = score_matrix_plot(row.scores, row.probe_ids, row.subject_ids, title=row.name)
+        page.figures([
+            (cmc_plot(curves, title=row.name), f"Identification rate over rank, {row.name}", "every method"),
+            (matrix, f"Scores of every probe for every person, {row.name}", "the first method"),
+        ])  # fmt: skip
+    return page.heading("Protocol").preformatted(str(first.protocol), "protocol").footer(outcome.footer)

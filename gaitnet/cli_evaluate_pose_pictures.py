@@ -1,0 +1,144 @@
+"""People in pictures whose joints are known, cut as the pose network wants them: photographs, videos, walkers."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gaitnet.recognizer import GaitRecognizer
+    from humanpose.datasets.record import PoseRecord
+
+WALKER_FRAMES, CROWD = 32, 930_001
+BATCH = 32
+
+
+class Pictures(NamedTuple):
+    """Some people to find joints in: `crops`, `affines` to pixels in which `keypoints` and `visible` are given."""
+
+    crops: "np.ndarray"
+    affines: "np.ndarray"
+    mirrored: "np.ndarray"
+    keypoints: "np.ndarray"
+    visible: "np.ndarray"
+    owners: list[str]
+    torso: "np.ndarray | None" = None
+    """Length (person,) in the same pixels, where it is known although joints are hidden."""
+
+
+def usable(record: "PoseRecord") -> bool:
+    """Whether its box has an extent that a crop can be made of."""
+    import numpy as np
+
+    return bool(np.isfinite(record.box).all() and (record.box[2:] - record.box[:2]).max() >= 8)
+
+
+def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarray":
+    """Joints (person, joint, xy) in the references' pixels; a mirrored crop's sides get their own names back."""
+    import numpy as np
+
+    from humanpose.skeleton import FLIP
+
+    keypoints, _ = recognizer.joints_of_crops(pictures.crops, pictures.affines)
+    return np.where(pictures.mirrored[:, None, None], keypoints[:, FLIP], keypoints)
+
+
+def of_photographs(records: "Sequence[PoseRecord]") -> Iterator[Pictures]:
+    """Batches of annotated photographs; ValueError where one cannot be read."""
+    import cv2
+
+    for start in range(0, len(records), BATCH):
+        part = records[start : start + BATCH]
+        images: list[np.ndarray] = []
+        for record in part:
+            image = cv2.imread(str(record.path), cv2.IMREAD_COLOR_RGB)
+            if image is None:
+                raise ValueError(f"{record.path} cannot be read as a picture: fetch the data set again")
+            images.append(image)
+        yield _cropped(part, images, [False] * len(part), [record.path.stem for record in part])
+
+
+def of_landmarks(records: "Sequence[PoseRecord]", every: int = 1) -> Iterator[Pictures]:
+    """Batches of a video's reference landmarks; whoever walks to the left is mirrored."""
+    from gaitnet.video.read import read_video
+    from humanpose.datasets.landmarks import walks_left
+
+    mirrored = walks_left(records)
+    kept = [place for place in range(0, len(records), every) if usable(records[place])]
+    if not kept:
+        return
+    path = records[0].path
+    wanted = {records[place].frame for place in kept}
+    last = max(records[place].frame or 0 for place in kept)
+    images: dict[int, np.ndarray] = {}
+    waiting: list[int] = sorted(kept, key=lambda place: records[place].frame or 0)
+    for frame in read_video(path if path.exists() else path.with_suffix(".mp4")):
+        if frame.index in wanted:
+            images[frame.index] = frame.image
+        ready = [place for place in waiting if (records[place].frame or 0) <= frame.index]
+        if len(ready) >= BATCH or (ready and frame.index >= last):
+            part = [records[place] for place in ready]
+            pictures = [images[record.frame or 0] for record in part]
+            yield _cropped(part, pictures, [mirrored[place] for place in ready], [record.source for record in part])
+            waiting, images = waiting[len(ready) :], {}
+        if frame.index >= last:
+            return
+
+
+def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -> "tuple[Pictures, np.ndarray]":
+    """A video's references, and the joints of whom the road from the video followed there; NaN, a miss, if nobody."""
+    import numpy as np
+
+    people = [one for one in recognizer.describe(records[0].path) if one.reason is None]
+    found = np.full((len(records), 16, 2), np.nan)
+    for place, record in enumerate(records):
+        middle = record.keypoints[record.visible].mean(axis=0)
+        for one in people:
+            row = int(np.searchsorted(one.frames, record.frame or 0))
+            if row < len(one.frames) and one.frames[row] == record.frame:
+                box = one.boxes[row]
+                if box[0] <= middle[0] <= box[2] and box[1] <= middle[1] <= box[3]:
+                    found[place] = one.keypoints[row]
+    empty, keypoints = np.zeros((len(records), 0)), np.stack([record.keypoints for record in records])
+    visible, owners = np.stack([record.visible for record in records]), [record.source for record in records]
+    return Pictures(empty, empty, np.zeros(len(records), bool), keypoints, visible, owners), found
+
+
+def _cropped(
+    records: "Sequence[PoseRecord]", images: "Sequence[np.ndarray]", mirrored: Sequence[bool], owners: list[str]
+) -> Pictures:
+    import numpy as np
+
+    from humanpose.datasets.landmarks import body_box
+    from humanpose.preprocess import crop, crop_affine
+
+    boxes = [one.box if one.frame is None else body_box(one) for one in records]
+    affines = np.stack([crop_affine(box, mirror=left) for box, left in zip(boxes, mirrored, strict=True)])
+    crops = np.stack([crop(image, affine) for image, affine in zip(images, affines, strict=True)])
+    keypoints = np.stack([record.keypoints for record in records])
+    return Pictures(crops, affines, np.array(mirrored), keypoints, np.stack([r.visible for r in records]), owners)
+
+
+def of_walkers(side: bool, people: int) -> Iterator[Pictures]:
+    """Rendered walkers who were never trained on, in every condition: from the side, or from anywhere."""
+    import numpy as np
+
+    from gaitnet.cli_evaluate_walks import draw_plan, plan_of_walker
+    from humanpose.metrics import torso_length
+
+    for number in range(people):
+        view = 90.0 if side else 180.0 * (number + 0.5) / people
+        plan = plan_of_walker(CROWD, number, number, number % 5, view, WALKER_FRAMES, 6.25)
+        for frames, drawn in draw_plan(plan):
+            left = bool(plan.cameras.azimuth[0] > 0)
+            crops, keypoints = (np.asarray(column)[: len(frames)] for column in (drawn.frames, drawn.keypoints))
+            affine = np.array([[-1.0, 0, crops.shape[2] - 1], [0, 1, 0]]) if left else np.eye(2, 3)
+            yield Pictures(
+                crops[:, :, ::-1] if left else crops,
+                np.tile(affine, (len(frames), 1, 1)),
+                np.full(len(frames), left),
+                keypoints,
+                np.asarray(drawn.visible)[: len(frames)],
+                [f"walker {number}"] * len(frames),
+                torso_length(keypoints, np.ones(keypoints.shape[:2])),
+            )

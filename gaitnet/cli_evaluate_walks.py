@@ -1,0 +1,189 @@
+"""Walks on their way to a score: windows for GaitNN, controls, and rendered walks through the pose network."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gaitnet.recognizer import GaitRecognizer, Person
+    from gaitnet.walkers.dataset import Plan
+
+CHUNK = 32
+"""Rendered frames that are drawn in one call: one length to compile, whatever the walk's."""
+
+Alter = Callable[["np.ndarray", int], "np.ndarray"]
+"""A control: (a walk's pose maps, seed) -> pose maps."""
+
+
+def maps_of(person: "Person", mask: "np.ndarray") -> "np.ndarray | None":
+    """Pose maps of some frames of a described person, as the recogniser makes them; None where they are too few."""
+    from gaitnet.pose_maps import pose_maps_of_track
+    from gaitnet.recognizer import SHORTEST
+    from humanpose.skeleton import FLIP
+
+    keypoints, probability, times = person.keypoints[mask], person.probability[mask], person.times[mask]
+    if len(times) < 2:
+        return None
+    if person.mirrored:  # back to the names of the mirrored picture, which the maps expect
+        keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
+    maps = pose_maps_of_track(keypoints, probability, times, mirror=person.mirrored)
+    return maps if len(maps) >= SHORTEST else None
+
+
+def windows_of(
+    recognizer: "GaitRecognizer", walks: "Sequence[Sequence[np.ndarray]]", alter: Alter | None = None
+) -> "list[np.ndarray | None]":
+    """Each walk's identification vectors (window, size), from its pose maps (any number of arrays); None without any.
+
+    `alter` changes the maps before they are cut into windows; its seed is the walk's place.
+    """
+    import numpy as np
+
+    from gaitnet.models.gaitnn import identification_vectors
+    from gaitnet.recognizer import windows
+
+    cut = [
+        [window for maps in walk for window in windows(maps if alter is None else alter(maps, place))]
+        for place, walk in enumerate(walks)
+    ]
+    vectors = identification_vectors(recognizer.gait, [window for walk in cut for window in walk])
+    ends = np.cumsum([len(walk) for walk in cut])
+    parts = np.split(vectors, ends[:-1]) if len(cut) else []
+    return [part if len(part) else None for part in parts]
+
+
+def svm(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
+    """The linear SVM of `gaitnet identify`, as an evaluation's classifier."""
+    from gaitnet.identification.svm import fit_linear_svm
+
+    return fit_linear_svm(vectors, labels.tolist()).scores
+
+
+def nearest(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
+    """The nearest enrolled vector by cosine, as an evaluation's classifier."""
+    import numpy as np
+
+    from gaitnet.identification.open_set import gallery_similarities
+
+    owners = labels.tolist()
+    return lambda probes: gallery_similarities(probes, vectors, owners, np.unique(labels).tolist())
+
+
+def results_of(
+    recognizer: "GaitRecognizer", protocol: Any, samples: Sequence[Any], walks: "Sequence[Sequence[np.ndarray]]"
+) -> dict[str, Any]:
+    """A protocol's result by method: gait with both classifiers, and the controls that take the motion away."""
+    from gaitnet.evaluation.controls import shuffled, single_frame
+
+    gait = windows_of(recognizer, walks)
+    return {
+        "gait, SVM": result_of(protocol, samples, gait, svm),
+        "gait, nearest": result_of(protocol, samples, gait, nearest),
+        "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), svm),
+        "single frame": result_of(protocol, samples, windows_of(recognizer, walks, single_frame), svm),
+    }
+
+
+def result_of(protocol: Any, samples: Sequence[Any], windows: "Sequence[np.ndarray | None]", fit: Any) -> Any:
+    """A protocol's result for walks of several vectors each."""
+    from gaitnet.evaluation.passes import by_windows, places
+    from gaitnet.evaluation.runner import evaluate
+
+    return evaluate(protocol, samples, places(windows), by_windows(windows, fit))
+
+
+def joints_of_plan(
+    recognizer: "GaitRecognizer", plan: "Plan", rate: float, keep: "list[Any] | None" = None
+) -> "Person":
+    """A walker's plan of crops drawn, and seen by the pose network, mirrored as the video road mirrors.
+
+    Keypoints are in pixels of one picture through which the crops move. `keep` receives the drawn chunks.
+    """
+    import numpy as np
+
+    from gaitnet.recognizer import Person
+    from humanpose.preprocess import SIZE
+    from humanpose.skeleton import FLIP
+
+    count = len(plan.points)
+    mirrored = bool(np.asarray(plan.cameras.azimuth)[0] > 0)  # seen from the left, a walker goes to the left
+    affines = affines_of(np.asarray(plan.cameras.focal), np.asarray(plan.cameras.center))
+    if mirrored:
+        affines[:, :, 2] += affines[:, :, 0] * (SIZE[1] - 1)
+        affines[:, :, 0] *= -1
+    found = []
+    for frames, drawn in draw_plan(plan):
+        crops = np.asarray(drawn.frames)[: len(frames)]
+        found.append(recognizer.joints_of_crops(crops[:, :, ::-1] if mirrored else crops, affines[frames]))
+        if keep is not None:
+            keep.append(drawn)
+    keypoints, probability = (np.concatenate(column) for column in zip(*found, strict=True))
+    if mirrored:
+        keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
+    times = np.arange(count) / rate
+    return Person(0, np.arange(count), times, np.zeros((count, 4)), keypoints, probability, mirrored)
+
+
+def affines_of(focal: "np.ndarray", center: "np.ndarray") -> "np.ndarray":
+    """Affines (time, 2, 3) from crop pixels to one picture, for crop cameras of `focal` (time,), `center` (time, xy).
+
+    The picture is that of the same camera at the mean focal length, its axis at 0: it neither jumps nor zooms with the
+    crops.
+    """
+    import numpy as np
+
+    scale = focal.mean() / focal
+    affines = np.zeros((len(focal), 2, 3))
+    affines[:, 0, 0] = affines[:, 1, 1] = scale
+    affines[:, :, 2] = -center * scale[:, None]
+    return affines
+
+
+def plan_of_walker(
+    crowd: int, subject: int, walk: int, condition: int, view: float, frames: int, rate: float
+) -> "Plan":
+    """A walk of somebody of a crowd, with NumPy leaves; walks of the same number share clothes, place and camera."""
+    import jax
+    import numpy as np
+
+    return jax.tree.map(np.asarray, _planned(crowd, subject, walk, condition, view, frames=frames, rate=rate))
+
+
+def _planned(crowd: int, subject: int, walk: int, condition: int, view: float, *, frames: int, rate: float) -> "Plan":
+    global _plan
+    if _plan is None:
+        import jax
+
+        from gaitnet.walkers.dataset import crowd_person, plan_sequence
+
+        def plan(crowd: Any, subject: Any, walk: Any, condition: Any, view: Any, *, frames: int, rate: float) -> Any:
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(crowd), 1_000_003), walk)
+            return plan_sequence(key, crowd_person(crowd, subject), condition, view, frames, rate)
+
+        _plan = jax.jit(plan, static_argnames=("frames", "rate"))
+    return _plan(crowd, subject, walk, condition, view, frames=frames, rate=rate)
+
+
+def draw_plan(plan: "Plan") -> "Iterator[tuple[np.ndarray, Any]]":
+    """Chunks of a plan of crops: (frames, what was drawn of them and, after the walk's end, of repeats of the last)."""
+    import jax
+    import numpy as np
+
+    from gaitnet.walkers.dataset import render_plan
+    from humanpose.preprocess import SIZE
+
+    global _render
+    if _render is None:
+        _render = jax.jit(render_plan, static_argnames=("size",))
+    plan = jax.tree.map(np.asarray, plan)  # indexed here, where it costs no compilation
+    count = len(plan.points)
+    for start in range(0, count, CHUNK):
+        taken = np.minimum(np.arange(start, start + CHUNK), count - 1)
+        cameras = jax.tree.map(lambda leaf: leaf[taken], plan.cameras)  # noqa: B023
+        part = plan._replace(points=plan.points[taken], cameras=cameras, seeds=plan.seeds[taken])
+        yield np.arange(start, min(start + CHUNK, count)), _render(part, size=SIZE)
+
+
+_render: Any = None
+_plan: Any = None

@@ -1,0 +1,75 @@
+"""Results to disk: text, CSV and JSON, each under a temporary name first, so that nobody ever reads half a file."""
+
+import csv
+import io
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file that appears complete or not at all.
+
+    Raises:
+        OSError: the folder is missing or not writable, or the disk is full; nothing is left behind.
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private, a report is not
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> Path:
+    """Write a table as CSV (RFC 4180, UTF-8); None and NaN become empty cells."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    for line in lines:
+        writer.writerow(["" if value is None or value != value else value for value in map(_plain, line)])
+    return write_whole(path, text.getvalue())
+
+
+def write_json(path: Path, content: object) -> Path:
+    """Write numbers, text, lists, mappings, arrays and dataclasses as JSON; NaN and infinities become null."""
+    return write_whole(path, json.dumps(_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _json(value: object) -> object:
+    value = _plain(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_dataclass(value) and not isinstance(value, type):
+        return _json(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _json(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,157 @@
+"""The curves of a report as PNG bytes, drawn off screen on white; matplotlib is loaded only when one is drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#2563eb", "#d97706", "#059669", "#be185d", "#7c3aed", "#475569")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))  # told apart in grey as well
+INK = "#1f2937"
+
+
+def cmc_plot(curves: Mapping[str, Float[np.ndarray, "rank"]], *, title: str = "", most: int = 20) -> bytes:
+    """Draw identification rate over rank, one line a name, up to rank `most`; curves as `metrics.cmc` gives."""
+    figure, axes = _start(title, "rank", "identified within rank, %")
+    shown = min(most, max(len(curve) for curve in curves.values()))
+    for index, (name, curve) in enumerate(curves.items()):
+        ranks = np.arange(1, min(len(curve), shown) + 1)
+        axes.plot(ranks, 100 * curve[: len(ranks)], marker="o", markersize=3.5, label=name, **_line(index))
+    axes.set_xlim(0.8, shown + 0.2)
+    axes.set_xticks(np.arange(1, shown + 1, 1 + shown // 11))
+    axes.set_ylim(min(50.0, *(100 * curve[0] - 5 for curve in curves.values())) if curves else 0, 101)
+    return _finish(figure, axes)
+
+
+def det_plot(
+    curves: Mapping[str, tuple[Float[np.ndarray, "threshold"], Float[np.ndarray, "threshold"]]], *, title: str = ""
+) -> bytes:
+    """Draw false non-match over false match rate on normal-deviate axes; curves as `metrics.det` gives them.
+
+    Normal scores of two classes make a straight line there (Martin et al., Eurospeech 1997).
+    """
+    figure, axes = _start(title, "false match rate, %", "false non-match rate, %")
+    low, high = 0.0005, 0.6
+    for index, (name, (false_match, false_non_match)) in enumerate(curves.items()):
+        inside = (false_match <= 0.99) & (false_non_match <= 0.99)
+        axes.plot(
+            _probit(np.clip(false_match[inside], low, high)),
+            _probit(np.clip(false_non_match[inside], low, high)),
+            label=name,
+            **_line(index),
+        )
+    limits = _probit(np.array([low, high]))
+    axes.plot(limits, limits, color="#9ca3af", linewidth=1, label="equal error")
+    ticks = np.array([0.001, 0.01, 0.05, 0.1, 0.2, 0.4])
+    axes.set_xticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
+    axes.set_yticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
+    axes.set(xlim=limits, ylim=limits)
+    return _finish(figure, axes)
+
+
+def score_histogram(
+    mated: Float[np.ndarray, "mated"],
+    nonmated: Float[np.ndarray, "nonmated"],
+    *,
+    threshold: float | None = None,
+    title: str = "",
+    bins: int = 40,
+) -> bytes:
+    """Draw the scores of same and of different persons, each to area one; -inf and NaN are left out."""
+    figure, axes = _start(title, "score", "density")
+    mated, nonmated = mated[np.isfinite(mated)], nonmated[np.isfinite(nonmated)]
+    edges = np.histogram_bin_edges(np.concatenate([mated, nonmated]), bins)
+    for kind, name, index in ((nonmated, "different persons", 1), (mated, "same person", 0)):
+        if len(kind):
+            label = f"{name} ({len(kind)})"
+            axes.hist(kind, edges.tolist(), density=True, alpha=0.55, color=COLOURS[index], label=label)
+    if threshold is not None and np.isfinite(threshold):
+        axes.axvline(threshold, color=INK, linestyle="--", linewidth=1.2, label=f"threshold {threshold:.3g}")
+    return _finish(figure, axes)
+
+
+def score_matrix_plot(
+    scores: Float[np.ndarray, "probe subject"],
+    probe_ids: Shaped[np.ndarray, "probe"],
+    subject_ids: Shaped[np.ndarray, "subject"],
+    *,
+    title: str = "",
+) -> bytes:
+    """Draw probes (rows, by person) against enrolled persons; a dot marks each row's best, grey is no vector."""
+    from matplotlib import colormaps
+
+    order = np.argsort(probe_ids, kind="stable")
+    scores, probe_ids = scores[order], probe_ids[order]
+    figure, axes = _start(title, "enrolled person", "probe")
+    shown = np.ma.masked_invalid(scores)
+    colours = colormaps["viridis"].with_extremes(bad="#d1d5db")
+    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap=colours)
+    figure.colorbar(image, ax=axes, label="score")
+    found = np.flatnonzero(np.isfinite(scores).any(axis=1))
+    if len(found):
+        best = np.argmax(np.where(np.isnan(scores[found]), -np.inf, scores[found]), axis=1)
+        right = subject_ids[best] == probe_ids[found]
+        for kind, colour, name in ((right, "white", "best, right"), (~right, "#f43f5e", "best, wrong")):
+            if kind.any():
+                axes.scatter(best[kind], found[kind], s=16, color=colour, edgecolor=INK, linewidth=0.4, label=name)
+    starts = np.flatnonzero(np.append(True, probe_ids[1:] != probe_ids[:-1]))
+    every, each = (max(1, -(-len(names) // 25)) for names in (subject_ids, starts))
+    axes.set_xticks(
+        np.arange(len(subject_ids))[::every], [str(name) for name in subject_ids[::every]], rotation=90, fontsize=7
+    )
+    axes.set_yticks(starts[::each], [str(name) for name in probe_ids[starts[::each]]], fontsize=7)
+    axes.grid(False)
+    return _finish(figure, axes, legend_below=True)
+
+
+def _probit(shares: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point"]:
+    return np.array([NormalDist().inv_cdf(share) for share in shares.tolist()])
+
+
+def _line(index: int) -> dict:
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": STYLES[index % len(STYLES)],
+        "linewidth": 1.8,
+        "clip_on": True,
+    }
+
+
+def _start(title: str, horizontal: str, vertical: str) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0, 4.2), dpi=150, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(horizontal, color=INK)
+    axes.set_ylabel(vertical, color=INK)
+    axes.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
+    axes.grid(color="#e5e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return figure, axes
+
+
+def _finish(figure: Figure, axes: Axes, *, legend_below: bool = False) -> bytes:
+    handles, labels = axes.get_legend_handles_labels()
+    if handles and legend_below:
+        legend = figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    elif handles:
+        legend = axes.legend(frameon=False, fontsize=9)
+    for text in legend.get_texts() if handles else ():
+        text.set_parse_math(False)  # a name with a dollar sign is a name
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()

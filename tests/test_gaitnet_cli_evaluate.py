@@ -1,0 +1,458 @@
+"""The evaluation commands: what is matched with what, that the controls are what they say, and the tables they give."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from gaitnet.cli import app
+from gaitnet.cli_evaluate_clips import Seen, answers
+from gaitnet.cli_evaluate_kth import chosen, watched
+from gaitnet.cli_evaluate_output import Outcome, Tables, deliver, deliver_tables
+from gaitnet.cli_evaluate_pose import Tally
+from gaitnet.cli_evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
+from gaitnet.cli_evaluate_repaint import cloth, grey_of, repaint, shifted
+from gaitnet.cli_evaluate_walks import affines_of, maps_of, nearest, result_of, svm
+from gaitnet.datasets.record import Sequence
+from gaitnet.evaluation.controls import BINS, colour_histograms, shuffled, single_frame
+from gaitnet.evaluation.passes import by_windows, frames_in_passes, places
+from gaitnet.evaluation.protocols import CMU, KTH
+from gaitnet.identification.search import Strangers
+from gaitnet.pose_maps import pose_maps_of_track
+from gaitnet.recognizer import Person
+from gaitnet.video.read import VideoReader
+from gaitnet.video.write import VideoWriter
+from humanpose.datasets.landmarks import body_box, walks_left
+from humanpose.datasets.record import PoseRecord
+from humanpose.skeleton import FLIP, INDEX, LIMB_JOINTS
+
+
+def person(first: int, count: int, mirrored: bool = False, seed: int = 0) -> Person:
+    """A described person in frames first .. first + count - 1 of a video of 25 frames a second."""
+    rng = np.random.default_rng(seed)
+    frames = np.arange(first, first + count)
+    boxes = np.tile([10.0, 5.0, 30.0, 45.0], (count, 1))
+    keypoints = rng.uniform(10, 40, (count, 16, 2)).astype(np.float32)
+    probability = np.full((count, 16), 0.9, np.float32)
+    vector = rng.normal(size=8).astype(np.float32)
+    return Person(seed, frames, frames / 25, boxes, keypoints, probability, mirrored, vector, vector[None])
+
+
+# --- passes
+
+
+def test_tracks_are_cut_to_the_passes_that_they_walk():
+    tracks = [np.arange(5, 60), np.arange(110, 180), np.arange(95, 100), np.arange(205, 215)]
+    first, second, third = frames_in_passes([(0, 99), (100, 199), (200, 299)], tracks)
+    assert [track for track, _ in first] == [0, 2]  # longest first
+    assert [track for track, _ in second] == [1]
+    assert third == []  # ten frames of a hundred are no walk
+    assert first[0][1].sum() == 55
+    assert first[1][1].sum() == 5
+
+
+def test_a_track_over_two_passes_gives_each_its_own_frames():
+    inside = frames_in_passes([(0, 49), (60, 99)], [np.arange(20, 100)])
+    assert [int(mask.sum()) for ((_, mask),) in inside] == [30, 40]
+
+
+def test_a_frame_that_two_tracks_share_counts_once():
+    tracks = [np.arange(0, 20), np.arange(0, 20)]
+    assert frames_in_passes([(0, 99)], tracks, least=0.3) == [[]]
+    assert len(frames_in_passes([(0, 99)], tracks, least=0.2)[0]) == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 80)), max_size=5))
+def test_no_frame_outside_a_pass_is_kept(spans):
+    tracks = [np.arange(first, first + count) for first, count in spans]
+    passes = [(0, 99), (120, 220)]
+    for (first, last), inside in zip(passes, frames_in_passes(passes, tracks), strict=True):
+        for track, mask in inside:
+            kept = tracks[track][mask]
+            assert len(kept)
+            assert kept.min() >= first
+            assert kept.max() <= last
+
+
+# --- controls
+
+
+def test_shuffled_frames_are_the_same_frames_in_another_order():
+    maps = np.arange(20.0).reshape(20, 1)
+    mixed = shuffled(maps, 3)
+    assert sorted(mixed[:, 0]) == sorted(maps[:, 0])
+    assert not np.array_equal(mixed, maps)
+    assert np.array_equal(mixed, shuffled(maps, 3))
+    assert not np.array_equal(mixed, shuffled(maps, 4))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+def test_single_frame_repeats_one_frame_of_the_middle(count: int):
+    maps = np.arange(float(count)).reshape(count, 1)
+    still = single_frame(maps, 5)
+    assert still.shape == maps.shape
+    assert len(np.unique(still)) == 1
+    assert count // 4 <= still[0, 0] < max(count - count // 4, 1)
+    with pytest.raises(ValueError, match="at least one frame"):
+        single_frame(maps[:0], 5)
+
+
+def test_colour_histograms_tell_upper_from_lower_and_person_from_place():
+    image = np.full((40, 40, 3), 255, np.uint8)
+    image[10:20, 12:20] = (250, 0, 0)
+    image[20:30, 12:20] = (0, 0, 250)
+    own, place = colour_histograms(image, np.array([8.0, 10.0, 24.0, 30.0]))
+    upper, lower = own.reshape(2, 3, BINS)
+    assert upper[0, -1] == 1
+    assert upper[2, 0] == 1
+    assert lower[2, -1] == 1
+    assert lower[0, 0] == 1
+    assert np.allclose(place.reshape(2, 3, BINS)[..., -1], 1)  # white, with nothing of the person in it
+    assert not colour_histograms(image, np.array([50.0, 50.0, 60.0, 70.0]))[0].any()
+
+
+def test_maps_of_a_track_are_those_the_recogniser_makes():
+    """A mirrored track's sides were renamed for its user; the maps need the names of the mirrored picture."""
+    one = person(0, 40, mirrored=True)
+    everything = np.ones(40, bool)
+    expected = pose_maps_of_track(one.keypoints[:, FLIP], one.probability[:, FLIP], one.times, mirror=True)
+    assert np.array_equal(maps_of(one, everything), expected)
+    assert maps_of(one, np.arange(40) < 10) is None
+
+
+# --- classifiers over windows
+
+
+def test_a_probe_scores_the_mean_of_its_windows():
+    windows = [np.eye(4)[:1], np.eye(4)[1:2], np.array([[1.0, 0, 0, 0], [0, 1, 0, 0]]), None]
+    fit = by_windows(windows, lambda vectors, labels: lambda probes: probes @ vectors.T)
+    assert np.isnan(places(windows)[3, 0])
+    score = fit(places(windows)[:2], np.array(["a", "b"]))
+    assert np.allclose(score(places(windows)[2:3]), [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("fit", [svm, nearest])
+def test_both_classifiers_find_separate_people(fit):
+    vectors, labels = np.repeat(np.eye(3), 2, axis=0), np.repeat(["a", "b", "c"], 2)
+    noise = 0.05 * np.random.default_rng(0).normal(size=vectors.shape)
+    assert np.array_equal(fit(vectors + noise, labels)(np.eye(3)).argmax(axis=1), [0, 1, 2])
+
+
+def test_crop_cameras_do_not_move_the_picture():
+    """The same point of one picture, seen through two crops of it, comes back to one place."""
+    focal, center = np.array([100.0, 200.0]), np.array([[10.0, 20.0], [-30.0, 40.0]])
+    ray = np.array([0.2, -0.1])
+    in_crops = ray * focal[:, None] + center
+    affines = affines_of(focal, center)
+    back = np.einsum("tij,tj->ti", affines[:, :, :2], in_crops) + affines[:, :, 2]
+    assert np.allclose(back[0], back[1])
+    assert np.allclose(back[0], ray * focal.mean())
+
+
+# --- tables
+
+
+def outcome() -> Outcome:
+    """KTH with three persons whose vectors name them, but for one pass that was not described."""
+    passes = [
+        Sequence(who, "NM", place, 90.0, str(number), Path("x.mp4"), "", 0, 9)
+        for who in ("04", "15", "18") for place in ("d1", "d3", "d4") for number in (1, 2, 3, 4)
+    ]  # fmt: skip
+    windows = [np.eye(3)[[["04", "15", "18"].index(one.subject_id)] * 2] for one in passes]
+    windows[-1] = None
+    guess = [np.ones((1, 3)) if window is not None else None for window in windows]
+    results = {"gait": result_of(KTH, passes, windows, nearest), "control": result_of(KTH, passes, guess, nearest)}
+    return Outcome("kth", "KTH", "Lead.", results, None, ["mind this"], "footer")
+
+
+def test_table_counts_a_pass_that_is_not_described_as_a_miss(tmp_path: Path, capsys):
+    made = outcome()
+    assert made.results["gait"].row("d1 within").rank_1.value == 1
+    assert made.results["gait"].row("d1 to d4").rank_1.value == pytest.approx(11 / 12)
+    assert made.results["control"].row("d1 within").rank_1.value == 0  # a tie counts against
+    deliver(made, tmp_path, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert document["methods"]["gait"]["rows"][0]["groups"]
+    assert document["notes"] == ["mind this"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kth.csv", "kth.html", "kth.json"]
+    lines = (tmp_path / "kth.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * (6 + 12 + 12)
+    assert lines[0].startswith("method,row,subject_id")
+    assert "mind this" in (tmp_path / "kth.html").read_text()
+    deliver(made, None, as_json=False)
+    said = capsys.readouterr()
+    assert "chance" in said.out
+    assert "33.3 %" in said.out
+    assert "mind this" in said.err
+
+
+def test_plain_tables_carry_rates_and_gaps(tmp_path: Path, capsys):
+    rate = outcome().results["gait"].rows[0].rank_1
+    found = Tables("pose", "Joints", "Lead.", [("a", ["what", "rate"], [["x", rate], ["y", None]])])
+    deliver_tables(found, tmp_path, as_json=True)
+    table = json.loads(capsys.readouterr().out)["tables"]["a"]
+    assert table[0]["rate"]["value"] == 1
+    assert table[1]["rate"] is None
+    assert "100.0 %" in (tmp_path / "pose.csv").read_text()
+
+
+# --- KTH
+
+
+def test_persons_can_be_chosen_with_or_without_a_leading_zero():
+    passes = [Sequence(who, "NM", "d1", 90.0, "1", Path("x.mp4"), "", 0, 9) for who in ("04", "15")]
+    assert [one.subject_id for one in chosen(passes, ["4"])] == ["04"]
+    with pytest.raises(ValueError, match="nobody is called 99"):
+        chosen(passes, ["99"])
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Sixty small pictures: left half green in the second thirty."""
+    path = tmp_path / "walk.mp4"
+    with VideoWriter(path, 25, quality=5) as writer:
+        for number in range(60):
+            image = np.full((48, 64, 3), 128, np.uint8)
+            image[:, :32] = (0, 200, 0) if number >= 30 else (60, 60, 60)
+            writer.write(image)
+    return path
+
+
+def test_each_pass_has_its_own_walk_and_colours(video: Path):
+    people = [person(0, 28, seed=1), person(32, 25, seed=2)]
+    looked = []
+
+    def describe(path: Path) -> list[Person]:
+        looked.append(path)
+        nobody = np.zeros((0, 16, 2), np.float32)
+        unseen = Person(9, np.arange(0), np.zeros(0), np.zeros((0, 4)), nobody, nobody[..., 0], False)
+        unseen.reason = "too few frames"
+        return [*people, unseen]
+
+    passes = [
+        Sequence("04", "NM", "d1", 90.0, str(number), video, "", first, last)
+        for number, (first, last) in enumerate([(0, 29), (30, 59), (60, 90)], 1)
+    ]
+    (maps, grey, _), (_, green, _), (none, nothing, _) = watched(SimpleNamespace(describe=describe), passes)
+    assert looked == [video]  # once for all its passes
+    assert np.array_equal(maps[0], maps_of(people[0], np.ones(28, bool)))
+    assert none == []
+    assert nothing is None
+    assert not np.allclose(grey.mean(0), green.mean(0), atol=0.2)
+
+
+def test_a_wrong_folder_is_told_in_one_sentence(tmp_path: Path):
+    for command in ("kth", "cmu", "clips", "pose"):
+        done = CliRunner().invoke(app, ["evaluate", command, "--root", str(tmp_path / "none")])
+        assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
+
+
+# --- clips
+
+
+def walk(name: str, vector: np.ndarray, colour: int, noise: int) -> Seen:
+    """A walk of two windows near a vector, in one colour."""
+    rng = np.random.default_rng(noise)
+    colours = np.eye(12)[[colour, colour]]
+    return Seen(name, vector + 0.05 * rng.normal(size=(2, len(vector))), colours, None)
+
+
+def test_answers_say_who_and_who_is_nobody():
+    people = np.eye(8)
+    enrolled = [walk(f"p{place}", people[place], place, place) for place in range(5)]
+    strangers = Strangers(
+        np.random.default_rng(1).normal(size=(200, 8)).astype(np.float32), tuple(map(str, range(200)))
+    )
+    missed = Seen("p1", None, None, "too small")
+    probes = [
+        ("demo6", walk("p0", people[0], 1, 20)),
+        ("demo6", missed),
+        ("stranger", walk("w", -people.sum(0), 2, 21)),
+    ]
+    header, (right, lost, unknown), remarks = answers(enrolled, probes, strangers)
+    assert remarks == []
+    assert len(header) == len(right) == len(lost) == len(unknown)
+    assert right[2:4] == ["p0", "yes"]
+    assert right[7] == "p1"
+    assert right[5] > right[6]
+    assert lost[2:5] == ["not described: too small", "no", None]
+    assert unknown[2].startswith("unknown (most like p")
+    assert unknown[3] == "yes"
+
+
+def test_answers_without_strangers_name_the_best_and_say_so():
+    enrolled = [walk("p0", np.eye(8)[0], 0, 1), walk("p1", np.eye(8)[1], 1, 2), Seen("p2", None, None, "too small")]
+    probes = [("demo6", walk("p1", np.eye(8)[1], 1, 3)), ("stranger", walk("w", np.eye(8)[5], 1, 4))]
+    _, (line, stranger), remarks = answers(enrolled, probes, None)
+    assert stranger[3] is None  # neither right nor wrong
+    assert line[2:4] == ["p1", "yes"]
+    assert line[6] is None
+    assert len(remarks) == 2
+    assert "p2 could not be enrolled" in remarks[0]
+    assert "no strangers" in remarks[1]
+
+
+def test_repainting_takes_colours_and_moves_the_clothes_only(video: Path, tmp_path: Path):
+    one = person(0, 50)
+    for name, place in {"thorax": (20, 12), "pelvis": (20, 26), "r_hip": (20, 27), "l_hip": (20, 27)}.items():
+        one.keypoints[:, INDEX[name]] = place
+    painted = tmp_path / "painted.mp4"
+    repaint(video, [one], painted, seed=4)
+    with VideoReader(video) as before, VideoReader(painted) as after:
+        for old, new in zip(before, after, strict=True):
+            if old.index in (10, 55):
+                levels = new.image.astype(int)
+                assert (levels.max(-1) - levels.min(-1)).max() <= 6  # grey
+                changed = np.abs(levels.mean(-1) - grey_of(old.image))
+                assert changed[:, 58:].max() < 8
+                assert (changed[14:24, 19:22].mean() > 10) == (old.index == 10)
+
+
+def test_cloth_takes_the_brightness_drawn_and_keeps_its_folds():
+    grey = np.random.default_rng(0).uniform(20, 60, (60, 60))
+    keypoints = np.zeros((16, 2))
+    keypoints[INDEX["thorax"]], keypoints[INDEX["pelvis"]] = (30, 15), (30, 40)
+    mask = cloth(grey.shape, keypoints, 50.0, (("thorax", "pelvis", 0.1),))
+    new = shifted(grey, mask, 150.0)
+    inside = mask > 0.99
+    assert inside.sum() > 50
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+    assert abs((new * mask).sum() / mask.sum() - 150) < 25
+    assert np.allclose(np.std(new[inside]), np.std(grey[inside]))
+    assert np.array_equal(new[mask == 0], grey[mask == 0])
+
+
+# --- pose
+
+
+def record(frame: int, x: float, tmp: Path = Path("x.mp4")) -> PoseRecord:
+    """Somebody at x, 40 pixels tall."""
+    keypoints = np.random.default_rng(frame).uniform((0, 5), (15, 38), (16, 2)).astype(np.float32)
+    keypoints[[INDEX["r_shoulder"], INDEX["l_shoulder"], INDEX["r_hip"], INDEX["l_hip"]], 0] = 7
+    keypoints[:, 0] += x
+    return PoseRecord(tmp, frame, np.array([x, 0, x + 15, 40], np.float32), keypoints, np.ones(16, bool), "clip")
+
+
+def test_direction_of_a_reference_is_that_of_the_same_walker_nearby():
+    left = [record(frame, 200 - 2 * frame) for frame in range(12)]
+    right = [record(frame, 300 + 2 * frame) for frame in range(12)]
+    both = [one for pair in zip(left, right, strict=True) for one in pair]
+    assert walks_left(both) == [True, False] * 12
+
+
+def test_body_boxes_hold_head_and_soles():
+    one = record(0, 100.0)
+    x0, y0, x1, y1 = body_box(one)
+    low, high = one.keypoints.min(0), one.keypoints.max(0)
+    assert y0 < low[1] < high[1] < y1
+    assert (x0 + x1) / 2 == pytest.approx(107)
+    unseen = PoseRecord(one.path, 0, one.box, one.keypoints, np.zeros(16, bool), "clip")
+    assert np.array_equal(body_box(unseen), one.box)
+
+
+def test_whoever_is_not_followed_is_missed():
+    records = [record(3, 12.0), record(4, 12.0), record(3, 200.0)]
+    seen = person(0, 4)
+    seen.keypoints[3] = records[0].keypoints
+    pictures, found = as_followed(SimpleNamespace(describe=lambda path: [seen]), records)
+    assert np.array_equal(found[0], records[0].keypoints)
+    assert np.isnan(found[1:]).all()
+    tally = Tally(LIMB_JOINTS)
+    tally.add(pictures, found)
+    assert tally.line()[0].value == pytest.approx(1 / 3)
+
+
+def test_a_mirrored_crop_gives_its_sides_their_names_back():
+    truth = np.random.default_rng(0).uniform(0, 40, (2, 16, 2)).astype(np.float32)
+    mirrored = np.array([False, True])
+    named = np.where(mirrored[:, None, None], truth[:, FLIP], truth)
+    recognizer = SimpleNamespace(joints_of_crops=lambda crops, affines: (named, np.ones((2, 16))))
+    pictures = Pictures(np.zeros((2, 1)), np.zeros((2, 2, 3)), mirrored, truth, np.ones((2, 16)), ["a", "b"])
+    found = found_joints(recognizer, pictures)
+    assert np.array_equal(found, truth)
+    tally = Tally(LIMB_JOINTS)
+    tally.add(pictures, found)
+    rate, *each, images, left_out = tally.line()
+    assert rate.value == 1
+    assert rate.count == 24
+    assert (images, left_out) == (2, 0)
+    assert each[-2:] == [None, None]  # neck and head do not count here
+    assert each[0] == 100.0
+
+
+def test_hits_are_shares_of_the_joints_that_count():
+    truth = np.zeros((1, 16, 2), np.float32)
+    truth[0, INDEX["r_shoulder"]], truth[0, INDEX["l_hip"]] = (0, 0), (0, 50)
+    visible = np.zeros((1, 16), bool)
+    visible[0, [INDEX[name] for name in ("r_shoulder", "l_hip", "r_ankle", "pelvis")]] = True
+    found = truth.copy()
+    found[0, INDEX["r_ankle"]] += 11  # a fifth of the torso is ten pixels
+    found[0, INDEX["pelvis"]] += 99  # which does not count
+    tally = Tally(LIMB_JOINTS)
+    tally.add(Pictures(truth, truth, np.array([False]), truth, visible, ["a"]), found)
+    assert tally.line()[0].value == pytest.approx(2 / 3)
+
+
+def test_landmarked_frames_come_in_batches_with_their_own_pictures(video: Path):
+    records = [record(frame, 10 + frame / 3, video) for frame in (*range(0, 60, 2), 40, 41)]
+    parts = list(of_landmarks(records))
+    owners = [owner for part in parts for owner in part.owners]
+    assert len(owners) == len(records)
+    assert not any(part.mirrored.any() for part in parts)
+    for part in parts:
+        for crop, keypoints in zip(part.crops, part.keypoints, strict=True):
+            (place,) = [one.frame for one in records if np.array_equal(one.keypoints, keypoints)][:1]
+            assert (crop[..., 1].astype(int) - crop[..., 0]).max() > 100 or place < 30
+    assert sum(len(part.crops) for part in of_landmarks(records, every=4)) == 8
+
+
+# --- whole roads
+
+
+@pytest.mark.slow
+def test_a_person_of_kth_from_video_to_table(data_root: Path, tmp_path: Path):
+    from humanpose.checkpoint import CheckpointError, find
+
+    weights = os.environ.get("GAITNET_WEIGHTS")
+    if weights is None:
+        try:
+            find("pose"), find("gait")
+        except CheckpointError:
+            pytest.skip("no weights in this checkout")
+    root = str(data_root / "kth_walking")
+    command = [
+        "evaluate",
+        "kth",
+        "--root",
+        root,
+        "--person",
+        "15",
+        "--person",
+        "18",
+        "--output",
+        str(tmp_path),
+        "--json",
+    ]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    document = json.loads((tmp_path / "kth.json").read_text())
+    assert document["described"]["value"] >= 0.9
+    assert document["methods"]["gait, SVM"]["rows"][0]["gallery_subjects"] == 2
+
+
+def test_cmu_rows_need_a_second_clip():
+    """The protocol's roles, on made-up vectors: first clip enrols, singles distract."""
+    clips = [Sequence(who, "NM", "", None, trial, Path("x.bvh")) for who, trial in
+             (("02", "01"), ("02", "02"), ("06", "01"), ("07", "01"), ("07", "10"))]  # fmt: skip
+    windows = [np.eye(3)[[["02", "06", "07"].index(one.subject_id)]] for one in clips]
+    row = result_of(CMU, clips, windows, nearest).rows[0]
+    assert row.rank_1.value == 1
+    assert row.gallery_subjects == 3
+    assert row.rank_1.count == 2
