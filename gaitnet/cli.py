@@ -1,0 +1,80 @@
+"""The command line: `gaitnet COMMAND`. Commands import what is heavy when they run, so that --help comes at once."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from gaitnet.cli_demo import demo
+from gaitnet.cli_describe import describe
+from gaitnet.cli_enroll import enroll
+from gaitnet.cli_evaluate import evaluate_commands
+from gaitnet.cli_gallery import gallery_commands
+from gaitnet.cli_identify import identify, verify
+from gaitnet.cli_output import INTERRUPTED, answering_for_failures, note, say, stop_on_termination
+from gaitnet.cli_pose import pose
+from gaitnet.cli_walkers import walkers_commands
+
+
+class Commands(TyperGroup):
+    """The commands, with one place that answers for whatever fails in any of them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; failures become a sentence and an exit code."""
+        with answering_for_failures():
+            return super().invoke(ctx)
+
+
+def _version(wanted: bool) -> bool:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"gaitnet {version('gaitnet')}")
+        raise typer.Exit
+    return wanted
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done (also when nobody could be described), 2 bad input, 1 system failed, 130 interrupted.",
+)
+
+
+@app.callback()
+def gaitnet(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+) -> None:
+    """Film somebody walking; learn who it is, how sure that is, and why.
+
+    Everything runs on this machine. Begin with: gaitnet enroll NAME VIDEO, then: gaitnet identify VIDEO.
+    """
+
+
+app.command()(enroll)
+app.command()(identify)
+app.command()(verify)
+app.add_typer(gallery_commands, name="gallery")
+app.command()(pose)
+app.command()(describe)
+app.command()(demo)
+app.add_typer(walkers_commands, name="walkers")
+app.add_typer(evaluate_commands, name="evaluate")
+
+
+def main() -> None:
+    """Run the console script `gaitnet`."""
+    stop_on_termination()
+    try:
+        app()
+    except KeyboardInterrupt:  # before a command had begun
+        note("interrupted")
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What commands say: tables and JSON on stdout; progress, notes and errors on stderr; the exit code of each failure."""
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+BAD_INPUT, SYSTEM_FAILED, INTERRUPTED = 2, 1, 130
+OURS = ("gaitnet", "humanpose")
+
+Progress = Callable[[int, int | None], None]
+
+
+@contextlib.contextmanager
+def answering_for_failures() -> Iterator[None]:
+    """Turn whatever goes wrong inside into one sentence on stderr and an exit code; GAITNET_DEBUG=1 shows it all.
+
+    Input that cannot be used (a ValueError raised by this project) exits with 2, a system that fails (OSError, memory,
+    a defect of ours) with 1, Ctrl-C with 130.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = _warn
+            yield
+    except (typer.Exit, typer.Abort, SystemExit):
+        raise
+    except KeyboardInterrupt:
+        note("interrupted; nothing half-written was left behind")
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("typer", "click"):
+            raise  # wrong usage, which typer explains
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            raise  # the reader of a pipe has seen enough, which typer knows
+        if _debugging():
+            traceback.print_exc()
+        sentence, code = explained(error)
+        note(f"gaitnet: {sentence}", "bold red")
+        raise typer.Exit(code) from None
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """One sentence for a failure, and its exit code."""
+    if isinstance(error, OSError):
+        return _system_sentence(error), SYSTEM_FAILED
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this", SYSTEM_FAILED
+    if isinstance(error, ValueError) and (_of_ours(type(error).__module__) or _raised_by_us(error)):
+        return str(error), BAD_INPUT
+    about = " ".join(str(error).split())[:300]
+    return (
+        f"an unexpected failure, which is a defect of this program ({type(error).__name__}: {about}); "
+        "GAITNET_DEBUG=1 shows where it happened"
+    ), SYSTEM_FAILED
+
+
+def _of_ours(module: str) -> bool:
+    return module.split(".")[0] in OURS
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Whether one of our own lines raised it: then it is a sentence for the user, not a library's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and _of_ours(trace.tb_frame.f_globals.get("__name__", ""))
+
+
+def _system_sentence(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    if not error.filename:
+        return f"the system refused: {reason}"
+    path = Path(os.fsdecode(error.filename))
+    # a temporary file's name means nothing to the user, its folder does
+    return f"{path.parent if path.name.startswith('.') else path}: {reason}"
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if _of_ours(category.__module__) or _debugging():
+        note(f"warning: {message}", "yellow")
+
+
+def _debugging() -> bool:
+    return os.environ.get("GAITNET_DEBUG", "") not in ("", "0")
+
+
+def stop_on_termination() -> None:
+    """Let SIGTERM unwind like Ctrl-C, so that temporary files go too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def note(text: str, style: str = "") -> None:
+    """Say something on stderr, as it is: no markup, no cutting into lines of a narrow terminal."""
+    if style and sys.stderr.isatty():
+        from rich.console import Console
+
+        Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    else:
+        print(text, file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Say something on stdout, as it is."""
+    typer.echo(text)
+
+
+def emit(document: Any) -> None:
+    """Print one JSON document on stdout."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@contextlib.contextmanager
+def bar(what: str, unit: str = "frames") -> Iterator[Progress]:
+    """A progress bar on stderr, gone when done; nothing where stderr is no terminal. Yields progress(done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed:.0f} " + unit),
+        TimeRemainingColumn(compact=True),
+    )  # fmt: skip
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A sign of life on stderr while something lasts whose length nobody knows."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = (), title: str = "") -> None:
+    """Print a table on stdout that fits the terminal (80 columns where there is none); long cells continue below.
+
+    Args:
+        header: names of the columns.
+        rows: cells as text, numbers, or None (empty).
+        right: columns of numbers, by place from 0.
+        title: a line above.
+
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if title:
+        typer.echo(title)
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(header):
+        drawn.add_column(name, justify="right" if place in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 80)
+    console.print(drawn)
+
+
+def writable(path: Path) -> Path:
+    """The path, if a file can be put there: told before the work, not after it.
+
+    Raises:
+        ValueError: its folder does not exist, or the path is a folder.
+        OSError: its folder may not be written.
+
+    """
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{path}: the folder {path.absolute().parent} does not exist; create it first")
+    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return path
+
+
+def rounded(value: Any, digits: int = 4) -> float | None:
+    """A number for JSON: few digits, None for what is missing or not finite."""
+    if value is None or value != value or abs(value) == float("inf"):
+        return None
+    return round(float(value), digits)

@@ -1,0 +1,83 @@
+"""`gaitnet walkers`: synthetic people who walk, as files."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gaitnet.cli_describe import AsJson
+from gaitnet.cli_output import bar, emit, say
+
+walkers_commands = typer.Typer(no_args_is_help=True, help="Draw synthetic people who walk: no data set is needed.")
+
+
+class Layout(StrEnum):
+    """How the files lie."""
+
+    VIDEO = "video"
+    CASIA_B = "casia-b"
+    TUM_GAID = "tum-gaid"
+    OPENGAIT = "opengait"
+
+
+@walkers_commands.callback()
+def walkers() -> None:
+    """Draw synthetic people who walk: no data set is needed."""
+
+
+@walkers_commands.command("make")
+def make(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where they go; made if missing.")],
+    layout: Annotated[Layout, typer.Option("--format", help="mp4 + JSON, or the layout of a data set.")] = Layout.VIDEO,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many people.")] = 5,
+    view: Annotated[
+        list[float] | None,
+        typer.Option(min=0, max=180, help="Degrees: 0 towards the camera, 90 from the side; repeatable (else 90)."),
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="NM normal, BP backpack, HB hand bag, CL coat, SH shoes; repeat it.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, max=100_000, help="Frames of each walk, 25 a second.")] = 50,
+    width: Annotated[int, typer.Option(min=32, max=3840, help="Pixels.")] = 640,
+    height: Annotated[int, typer.Option(min=32, max=2160, help="Pixels.")] = 480,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same people and walks.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Draw synthetic walkers into a folder; what is there already is kept, so an interrupted run goes on.
+
+    video: DIR/PERSON/CONDITION-SESSION/VIEW.mp4 and .json (identity, joints, boxes).
+    casia-b: silhouettes. tum-gaid: frames. opengait: aligned silhouettes, pickled.
+
+    [bold]Examples[/]
+    gaitnet walkers make walkers/
+    gaitnet walkers make casia/ --format casia-b --count 10 --view 0 --view 90
+    gaitnet walkers make coats/ --condition NM --condition CL --seed 7 --json
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"DIR: expected a folder, but {folder} is a file")
+    from gaitnet.walkers.files import GAID_WALKS, WALKS, make_walkers
+    from gaitnet.walkers.walk import CONDITIONS
+
+    conditions, views = tuple(condition or CONDITIONS), tuple(view or (90.0,))
+    tables = {Layout.VIDEO: dict.fromkeys(CONDITIONS, ("", 2)), Layout.TUM_GAID: GAID_WALKS}
+    walks = sum(number for name, (_, number) in tables.get(layout, WALKS).items() if name in conditions)
+    total = count * walks * (1 if layout == Layout.TUM_GAID else len(views))
+    done: list[Path] = []
+    with bar(f"drawing walkers in {folder}", "walks") as progress:
+
+        def written(path: Path) -> None:
+            done.append(path)
+            progress(len(done), total)
+
+        progress(0, total)
+        make_walkers(
+            folder, layout.value, count, views, conditions, seed, frames, size=(height, width), on_walk=written
+        )
+    if not done:
+        raise ValueError(f"--condition: {layout.value} has no walks of {', '.join(conditions)}; see --help")
+    if as_json:
+        about = {"folder": str(folder), "format": layout.value, "synthetic": True, "seed": seed, "people": count}
+        emit(about | {"walks": [path.relative_to(folder).as_posix() for path in done]})
+    else:
+        say(f"{len(done)} walks of {count} synthetic people in {folder}")

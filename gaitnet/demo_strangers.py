@@ -1,0 +1,101 @@
+"""Strangers in the demonstration: walkers left out of the gallery, to whom the right answer is "unknown"."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from gaitnet.evaluation.intervals import Rate, rate_over_subjects
+from gaitnet.evaluation.selection import Sample
+from gaitnet.identification.open_set import OpenSetCalibration, calibrate_open_set, open_set_scores
+from gaitnet.identification.search import Search, Strangers
+
+
+class OpenSet(NamedTuple):
+    """Searches for people who are enrolled and for people who are not, one element a search."""
+
+    subjects: Shaped[np.ndarray, " search"]
+    enrolled: Bool[np.ndarray, " search"]
+    right: Bool[np.ndarray, " search"]
+    """Whether the best candidate is the person (False where the person is not enrolled)."""
+    score: Float[np.ndarray, " search"]
+    named: Bool[np.ndarray, " search"] | None
+    """Whether a name was given, at the threshold that other people had set; None where there are no others."""
+
+
+class Threshold(NamedTuple):
+    """Errors at one threshold: FPIR, strangers who were given a name; FNIR, enrolled people not named rightly."""
+
+    name: str
+    fpir: Rate
+    fnir: Rate
+
+
+def search_open_set(
+    samples: Sequence[Sample],
+    enrolling: Sequence[str],
+    vectors: Float[np.ndarray, "walk size"],
+    parts: int,
+    yardstick: Strangers | OpenSetCalibration | None,
+) -> OpenSet:
+    """Leave each part of the people out of the gallery in turn, and search for everybody's probes in what is left."""
+    owners = np.array([sample.subject_id for sample in samples])
+    enrolls = np.isin([sample.sequence for sample in samples], list(enrolling))
+    people = np.unique(owners)
+    columns: list[tuple[np.ndarray, ...]] = []
+    for part in range(parts):
+        out = np.isin(owners, people[part::parts])
+        gallery, probe = enrolls & ~out, ~enrolls
+        search = Search.over(vectors[gallery], owners[gallery].tolist(), _UNSET if yardstick is None else yardstick)
+        table = open_set_scores(*search.tables(vectors[probe]), search.calibration.margin_weight)
+        best = np.array(search.machine.subject_ids)[table.best]
+        named = table.score > search.calibration.threshold
+        columns.append((owners[probe], ~out[probe], best == owners[probe], table.score.astype(np.float64), named))
+    subjects, enrolled, right, score, named = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return OpenSet(subjects, enrolled, right, score, None if yardstick is None else named)
+
+
+def thresholds_of(
+    found: OpenSet, yardstick: Strangers | OpenSetCalibration | None, looked_up: Sequence[float] = (0.1, 0.01)
+) -> list[Threshold]:
+    """Errors at the threshold set beforehand, and at those that give wanted rates here."""
+    strangers = found.score[~found.enrolled]
+
+    def at(name: str, named: np.ndarray) -> Threshold:
+        missed = ~(named & found.right)
+        return Threshold(
+            name,
+            rate_over_subjects(named[~found.enrolled], found.subjects[~found.enrolled]),
+            rate_over_subjects(missed[found.enrolled], found.subjects[found.enrolled]),
+        )
+
+    rows = []
+    if found.named is not None and yardstick is not None:
+        who = f"{len(set(yardstick.subject_ids))} other walkers" if isinstance(yardstick, Strangers) else "other people"
+        rows.append(at(f"set beforehand on {who}", found.named))
+    for rate in looked_up:
+        threshold = np.quantile(strangers, 1 - rate, method="higher")
+        rows.append(at(f"looked up afterwards for {100 * rate:g} % of strangers named", found.score > threshold))
+    return rows
+
+
+def demo_search(
+    samples: Sequence[Sample],
+    enrolling: Sequence[str],
+    vectors: Float[np.ndarray, "walk size"],
+    found: OpenSet,
+    yardstick: Strangers | OpenSetCalibration | None,
+) -> Search:
+    """The whole demo gallery, ready for questions."""
+    enrolls = [place for place, sample in enumerate(samples) if sample.sequence in enrolling]
+    owners = [samples[place].subject_id for place in enrolls]
+    if yardstick is None:
+        scores = found.score[~found.enrolled]
+        ids = [f"stranger/{name}" for name in found.subjects[~found.enrolled]]
+        genuine = found.score[found.enrolled & found.right]
+        yardstick = calibrate_open_set(scores, ids, owners, 0.1, genuine if len(genuine) else None)
+    return Search.over(vectors[enrolls], owners, yardstick)
+
+
+_UNSET = OpenSetCalibration(0.0, 0.01, 0.5, (), None, None, {})
