@@ -1,0 +1,1 @@
+"""The workshop: trains what the packages ship. Run from a checkout as `python -m train`; never part of the wheel."""

@@ -1,0 +1,161 @@
+"""`python -m train detect|pose|gait|export`: trains the networks that the packages ship, and packs them."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+Steps = Annotated[int | None, typer.Option(min=1, help="Steps of the run, instead of the preset's.")]
+Init = Annotated[Path | None, typer.Option(help="A run whose newest weights are the starting point.")]
+Data = Annotated[Path, typer.Option(envvar="GAITNET_DATA", help="Folder of data sets.")]
+
+
+def _preset(presets: dict, name: str, steps: int | None):
+    if name not in presets:
+        raise typer.BadParameter(f"there is no preset {name!r}; there are: {', '.join(presets)}")
+    return presets[name] if steps is None else dataclasses.replace(presets[name], steps=steps)
+
+
+@app.command()
+def detect(
+    preset: Annotated[str, typer.Option(help="scenes+walkers | scenes")] = "scenes+walkers",
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/detect"),
+    init: Init = None,
+    steps: Steps = None,
+    data: Data = Path("data"),
+) -> None:
+    """People in a picture: photographs, filmed scenes and walkers rendered in the step."""
+    from train import detect as task
+    from train.config import DETECT_PRESETS
+    from train.data import Prefetch
+    from train.detect_data import load_detect_data, walkers_scenes
+    from train.export import newest_weights
+    from train.loop import fit
+
+    config = _preset(DETECT_PRESETS, preset, steps)
+    model = task.new_model(config)
+    if init is not None:
+        newest_weights(init, model)
+    scenes = load_detect_data(data)
+    batches = Prefetch(task.make_batches(config, scenes))
+    fit(
+        model,
+        task.make_loss(walkers_scenes((config.size, config.size)) if config.walkers else None),
+        batches,
+        optimizer=config.optimizer,
+        steps=config.steps,
+        directory=run,
+        config={"task": "detect", "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)},
+        seed=config.seed,
+        evaluate=task.make_evaluation(config, scenes),
+    )
+    batches.close()
+
+
+@app.command()
+def pose(
+    preset: Annotated[str, typer.Option(help="lspet+walkers | lspet | walkers")] = "lspet+walkers",
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
+    init: Init = None,
+    steps: Steps = None,
+    data: Data = Path("data"),
+) -> None:
+    """Joints of a person: photographs, landmarked video and walkers rendered in the step."""
+    from train import pose as task
+    from train.config import POSE_PRESETS
+    from train.data import Prefetch
+    from train.export import newest_weights
+    from train.loop import fit
+    from train.pose_data import load_pose_data
+    from train.pose_walkers import walkers_drawer
+
+    config = _preset(POSE_PRESETS, preset, steps)
+    model = task.new_model(config)
+    if init is not None:
+        newest_weights(init, model)
+    records = load_pose_data(data)
+    batches = Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image))
+    size = (config.height, config.height * 3 // 4)
+    quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
+    fit(
+        model,
+        task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None),
+        batches,
+        optimizer=config.optimizer,
+        steps=config.steps,
+        directory=run,
+        config={"task": "pose", "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)},
+        seed=config.seed,
+        evaluate=task.make_evaluation(quick, records.image, size),
+    )
+    batches.close()
+
+
+@app.command()
+def gait(
+    preset: Annotated[str, typer.Option(help="walkers | short | side")] = "walkers",
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
+    init: Init = None,
+    steps: Steps = None,
+) -> None:
+    """Identification vectors: walkers drawn on the device, as a pose network would see them."""
+    from train import gait as task
+    from train.config import GAIT_PRESETS
+    from train.export import newest_weights
+    from train.loop import fit
+
+    config = _preset(GAIT_PRESETS, preset, steps)
+    model = task.new_model(config)
+    if init is not None:
+        newest_weights(init, model)
+    fit(
+        model,
+        task.make_loss(config),
+        task.make_batches(config),
+        optimizer=config.optimizer,
+        steps=config.steps,
+        directory=run,
+        config={"task": "gait", "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)},
+        seed=config.seed,
+        evaluate=task.make_evaluation(config),
+    )
+
+
+@app.command()
+def strangers(
+    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+) -> None:
+    """Describe other walkers, who set the threshold of "unknown": strangers.npz beside the gait weights."""
+    from gaitnet.cli_output import bar
+    from train.strangers import make_strangers
+
+    with bar("describing strangers", "walks") as progress:
+        typer.echo(make_strangers(weights, progress=progress))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    to: Annotated[Path, typer.Argument(help="Folder of the checkpoint, such as checkpoints/pose.")],
+    card: Annotated[Path, typer.Option(help="JSON with the model card's own words (data, licence, limits).")],
+) -> None:
+    """A run's newest weights -> float16 arrays, config, card and checksum."""
+    from train.export import export_run
+
+    export_run(run, to, card)
+
+
+def main() -> None:
+    """Runs the command; bad settings end in one sentence."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except ValueError as error:
+        raise SystemExit(f"train: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""A run's checkpoints: orbax for the training state, the run's config as JSON beside it. Only this file knows orbax."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import orbax.checkpoint as ocp
+
+State = TypeVar("State")
+
+
+class RunCheckpoints:
+    """Saves and restores the training state of one run; orbax finalises by rename, so none is ever half there."""
+
+    def __init__(self, directory: Path, config: dict[str, Any], keep: int = 2):
+        """Opens (or begins) the run in `directory`; ValueError where it holds a run with another config."""
+        self.directory = Path(directory).resolve()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config_file = self.directory / "config.json"
+        if config_file.exists():
+            found = json.loads(config_file.read_text())
+            if found != config:
+                changed = sorted(name for name in found.keys() | config.keys() if found.get(name) != config.get(name))
+                raise ValueError(
+                    f"{config_file} belongs to a run with other settings ({', '.join(changed)}): "
+                    "resume it with its own settings, or give the new run another folder"
+                )
+        else:
+            temporary = config_file.with_suffix(".tmp")
+            temporary.write_text(json.dumps(config, indent=2) + "\n")
+            os.replace(temporary, config_file)
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        self._manager = ocp.CheckpointManager(self.directory / "checkpoints", options=options)
+
+    def restore_latest(self, state: State) -> State:
+        """The newest saved state, in the structure of `state`; `state` itself where nothing was saved yet."""
+        latest = self._manager.latest_step()
+        if latest is None:
+            return state
+        return self._manager.restore(latest, args=ocp.args.StandardRestore(state))
+
+    def save(self, step: int, state: Any) -> None:
+        """Writes the state in the background; the arrays are copied before this returns, so they may be donated."""
+        self._manager.save(step, args=ocp.args.StandardSave(state))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.wait_until_finished()
+        self._manager.close()

@@ -1,0 +1,104 @@
+"""What a run is made of: frozen dataclasses, and the named presets of every task."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW (Loshchilov & Hutter, 2019) with linear warm-up, cosine decay and clipping by the global gradient norm."""
+
+    learning_rate: float = 2e-3
+    warmup_steps: int = 200
+    weight_decay: float = 0.02
+    clip_norm: float = 1.0
+    b2: float = 0.99
+
+    def __post_init__(self):
+        if not 0 < self.learning_rate < 1:
+            raise ValueError(f"learning_rate must lie between 0 and 1, not {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class PoseTaskConfig:
+    """The pose task: how many samples of each source stand in a batch, and the heat maps it learns.
+
+    `sigma` is the target's standard deviation in heat-map pixels (a quarter of the crop's resolution).
+    """
+
+    width: float = 0.5
+    height: int = 192
+    steps: int = 6000
+    photographs: int = 16
+    landmarks: int = 6
+    walkers: int = 10
+    sigma: float = 1.5
+    seed: int = 0
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    def __post_init__(self):
+        if self.photographs + self.landmarks + self.walkers < 1:
+            raise ValueError("a pose batch needs at least one sample: photographs, landmarks and walkers are all 0")
+
+
+POSE_PRESETS = {
+    "lspet+walkers": PoseTaskConfig(photographs=16, landmarks=10, walkers=18, steps=7000),
+    "lspet": PoseTaskConfig(photographs=26, landmarks=6, walkers=0, steps=2600),
+    "walkers": PoseTaskConfig(photographs=0, landmarks=0, walkers=32, steps=3000),
+}
+
+
+@dataclass(frozen=True)
+class GaitTaskConfig:
+    """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
+
+    `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
+    `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
+    """
+
+    subjects: int = 2000
+    people: int = 12
+    walks: int = 4
+    frames: int = 20
+    steps: int = 4000
+    view_spread: float = 12.0
+    any_view: float = 0.3
+    contrast: float = 1.0
+    recurrent_unit: Literal["GRU", "LSTM"] = "GRU"
+    layers: int = 1
+    multiplier: float = 0.5
+    size: int = 256
+    seed: int = 1
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-3, weight_decay=0.01))
+
+    def __post_init__(self):
+        if self.people > self.subjects:
+            raise ValueError(f"people: a batch of {self.people} people cannot be drawn from {self.subjects} subjects")
+
+
+GAIT_PRESETS = {
+    "walkers": GaitTaskConfig(),
+    "short": GaitTaskConfig(
+        subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
+    ),
+    "side": GaitTaskConfig(any_view=0.0, view_spread=8.0),
+}
+
+
+@dataclass(frozen=True)
+class DetectTaskConfig:
+    """The detect task: a batch holds `scenes` real scenes and `walkers` rendered ones, `size` pixels square."""
+
+    scenes: int = 14
+    walkers: int = 2
+    size: int = 256
+    steps: int = 3000
+    seed: int = 2
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1.5e-3))
+
+    def __post_init__(self):
+        if self.scenes < 1 or self.walkers < 0:
+            raise ValueError(f"scenes must be 1 or more and walkers 0 or more, got {self.scenes} and {self.walkers}")
+
+
+DETECT_PRESETS = {"scenes+walkers": DetectTaskConfig(), "scenes": DetectTaskConfig(scenes=16, walkers=0)}

@@ -1,0 +1,78 @@
+"""A run's newest weights: as the starting point of another run, or packed for the packages to ship."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from flax import nnx
+
+from humanpose.checkpoint import flatten, save
+from train.checkpoint import RunCheckpoints
+from train.config import DetectTaskConfig, GaitTaskConfig, OptimizerConfig, PoseTaskConfig
+from train.loop import init_state, make_optimizer
+
+
+def run_config(run: Path) -> dict[str, Any]:
+    """The settings that a run was started with; ValueError where `run` is not a run's folder."""
+    try:
+        return json.loads((run / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{run} is not the folder of a run: its config.json cannot be read ({error})") from None
+
+
+def newest_weights(run: Path, model: nnx.Module) -> int:
+    """Fills `model` with the newest weights of `run`; returns the step they are from.
+
+    Raises:
+        ValueError: the run has saved nothing yet, or is of another network.
+
+    """
+    config = run_config(run)
+    tx = make_optimizer(OptimizerConfig(**config["optimizer"]), config["steps"])
+    _, state = init_state(model, tx)
+    with RunCheckpoints(run, config) as checkpoints:
+        restored = checkpoints.restore_latest(state)
+    if int(restored.step) == 0:
+        raise ValueError(f"{run} has saved no weights yet: let it run to its first checkpoint")
+    nnx.update(model, restored.params, restored.rest)
+    return int(restored.step)
+
+
+def export_run(run: Path, to: Path, card_file: Path) -> None:
+    """Writes the newest weights of `run` with their config and card into the folder `to`."""
+    config = run_config(run)
+    model = new_model_of(config)
+    step = newest_weights(run, model)
+    card = json.loads(card_file.read_text())
+    arrays, settings = flatten(model), dataclasses.asdict(model.config)
+    if config["task"] == "gait":  # the training head tells the training's people apart, whom nobody else has met
+        arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
+        settings["subjects"] = 0
+    save(to, arrays, settings, {**card, "training": {**config, "step": step}})
+
+
+def new_model_of(config: dict[str, Any]) -> Any:
+    """A fresh network of the task and settings that a run's config names."""
+    settings = {**config, "optimizer": OptimizerConfig(**config["optimizer"])}
+
+    def task_config(kind: type) -> Any:
+        return kind(
+            **{field.name: settings[field.name] for field in dataclasses.fields(kind) if field.name in settings}
+        )
+
+    match config["task"]:
+        case "detect":
+            from train import detect
+
+            return detect.new_model(task_config(DetectTaskConfig))
+        case "pose":
+            from train import pose
+
+            return pose.new_model(task_config(PoseTaskConfig))
+        case "gait":
+            from train import gait
+
+            return gait.new_model(task_config(GaitTaskConfig))
+        case other:
+            raise ValueError(f"a run of the unknown task {other!r} cannot be exported")

@@ -1,0 +1,199 @@
+"""The gait task: walkers as a pose network would see them, drawn on the device in the step; identity is the label.
+
+Walkers are drawn as keypoints, with the errors that a pose network makes, and enter GaitNN as pose maps: a step then
+costs no rendering, and every step sees walks that no step saw before.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from gaitnet.losses import softmax_cross_entropy, supervised_contrastive_loss
+from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
+from gaitnet.pose_maps import RATE, draw_maps, to_walker_frame, walker_frame
+from gaitnet.walkers.body import Person, draw_person
+from gaitnet.walkers.motion import walk_points
+from gaitnet.walkers.walk import CONDITIONS, draw_walk
+from humanpose.skeleton import FLIP, INDEX
+from train.config import GaitTaskConfig
+
+LEGS = np.array([INDEX[name] for name in ("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle")])
+ARMS = np.array([INDEX[name] for name in ("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist")])
+HARD = np.ones(16, np.float32)
+HARD[[INDEX[f"{side}_{name}"] for side in "rl" for name in ("wrist", "ankle")]] = 2.0
+HARD[[INDEX[f"{side}_{name}"] for side in "rl" for name in ("elbow", "knee")]] = 1.5
+"""How much further off a pose network is at a joint than at the trunk (the original's per-joint errors, roughly)."""
+
+
+class Observed(NamedTuple):
+    """A walk as keypoints: pixels of an imagined picture in which a person is some 100 pixels tall."""
+
+    keypoints: Float[Array, "time 16 2"]
+    probability: Float[Array, "time 16"]
+
+
+def project_walk(key: PRNGKeyArray, points: Float[Array, "time 16 3"], view: Float[Array, ""]) -> Array:
+    """Perspective picture (time, point, xy) of a walk to the right (view in degrees, 90 = from the side), 1 m = 100 px.
+
+    The camera turns with the walker (a fixed camera differs from it only by a shift, a scale and a slow change of
+    view, which is drawn too); its distance, height and roll are drawn.
+    """
+    of_distance, of_height, of_roll, of_sweep, of_side = jax.random.split(key, 5)
+    distance = jax.random.uniform(of_distance, minval=3.0, maxval=12.0)
+    height = jax.random.uniform(of_height, minval=0.8, maxval=2.2)
+    sweep = jnp.linspace(-0.5, 0.5, points.shape[0]) * jax.random.uniform(of_sweep, minval=0.0, maxval=30.0)
+    angle = jnp.deg2rad(view + sweep - 90)[:, None]
+    root = points[:, INDEX["pelvis"]]
+    forward, left, up = (
+        points[..., axis] - (root[:, axis] if axis < 2 else 0 * root[:, 2])[:, None] for axis in range(3)
+    )
+    # a walk to the right shows the walker's right side. Whoever walks to the left is mirrored before the pose network
+    # sees him (as the video road does), and so becomes his own mirror twin, sides exchanged, walking to the right
+    twin = jax.random.bernoulli(of_side)
+    forward, up = (jnp.where(twin, axis[:, FLIP], axis) for axis in (forward, up))
+    left = jnp.where(twin, -left[:, FLIP], left)
+    right = forward * jnp.cos(angle) - left * jnp.sin(angle)
+    depth = distance + left * jnp.cos(angle) + forward * jnp.sin(angle)
+    scale = 100 * distance / jnp.maximum(depth, 0.5)
+    roll = jnp.deg2rad(2.0) * jax.random.normal(of_roll)
+    x, y = right * scale, (height - up) * scale
+    return jnp.stack([x * jnp.cos(roll) - y * jnp.sin(roll), x * jnp.sin(roll) + y * jnp.cos(roll)], axis=-1)
+
+
+def blur_as_a_pose_network(key: PRNGKeyArray, keypoints: Float[Array, "time 16 2"]) -> Observed:
+    """Adds a pose network's errors: noise, slow drift, a bias from the clothes, sides exchanged, joints lost."""
+    keys = jax.random.split(key, 8)
+    time = keypoints.shape[0]
+    hard = jnp.asarray(HARD)[None, :, None]
+    normal = jax.random.normal
+    level = jnp.exp(jax.random.uniform(keys[0], minval=jnp.log(0.2), maxval=jnp.log(1.8)))
+    noise = level * normal(keys[1], keypoints.shape)
+    slow = normal(keys[2], (6, 16, 2))
+    drift = level * jax.image.resize(slow, (time, 16, 2), "cubic")
+    bias = 0.9 * normal(keys[3], (1, 16, 2))
+    keypoints = keypoints + hard * (noise + drift + bias)
+
+    swap_rate = jnp.where(jax.random.bernoulli(keys[4], 0.5), 0.0, jax.random.uniform(keys[4], minval=0.0, maxval=0.5))
+    runs = jax.image.resize(normal(keys[5], (2, max(time // 3, 2))), (2, time), "linear")
+    swapped = runs > jax.scipy.stats.norm.ppf(1 - swap_rate)
+    mirrored = keypoints[:, FLIP]
+    of_legs = jnp.zeros(16, bool).at[LEGS].set(True)[None, :, None] & swapped[0][:, None, None]
+    of_arms = jnp.zeros(16, bool).at[ARMS].set(True)[None, :, None] & swapped[1][:, None, None]
+    keypoints = jnp.where(of_legs | of_arms, mirrored, keypoints)
+
+    lost = jax.random.bernoulli(keys[6], 0.03 * level, (time, 16))
+    keypoints = jnp.where(lost[..., None], keypoints + 12 * normal(keys[7], keypoints.shape), keypoints)
+    sure = jnp.clip(1.05 - 0.12 * level * hard[..., 0] + 0.08 * noise[..., 0], 0.1, 1.0)
+    return Observed(keypoints, jnp.where(lost, 0.3 * sure, sure))
+
+
+def observe_walk(
+    key: PRNGKeyArray,
+    person: Person,
+    condition: Int[Array, ""],
+    view: Float[Array, ""],
+    session: Int[Array, ""],
+    steps: int,
+) -> Float[Array, "time 17 17 16"]:
+    """One walk of `person`, `steps` long at `RATE`, as pose maps."""
+    of_walk, of_camera, of_errors = jax.random.split(key, 3)
+    walk = draw_walk(of_walk, person, condition, session)
+    points = walk_points(person.body, walk, jnp.arange(steps) / RATE)
+    observed = blur_as_a_pose_network(of_errors, project_walk(of_camera, points[:, :16], view))
+    frame = walker_frame(observed.keypoints, observed.probability, jnp.ones(steps), RATE)
+    return draw_maps(to_walker_frame(observed.keypoints, frame), observed.probability)
+
+
+def make_loss(config: GaitTaskConfig):
+    """Cross-entropy over the training identities, and the supervised contrastive loss on the identification vectors."""
+
+    def loss_fn(model, batch, rngs):
+        subjects = jnp.repeat(batch["subjects"], config.walks)
+        count = subjects.shape[0]
+        of_condition, of_view, of_side, of_session, of_walks = jax.random.split(rngs(), 5)
+        people = jax.vmap(lambda subject: draw_person(jax.random.fold_in(jax.random.key(config.seed), subject)))(
+            subjects
+        )
+        condition = jax.random.randint(of_condition, (count,), 0, len(CONDITIONS))
+        about_side = 90 + config.view_spread * jax.random.normal(of_view, (count,))
+        any_view = jax.random.uniform(of_view, (count,), minval=0.0, maxval=180.0)
+        view = jnp.where(jax.random.bernoulli(of_side, config.any_view, (count,)), any_view, about_side)
+        session = jax.random.randint(of_session, (count,), 0, 2)
+        maps = jax.vmap(partial(observe_walk, steps=config.frames))(
+            jax.random.split(of_walks, count), people, condition, view, session
+        )
+        output = model(maps, jnp.ones((count, config.frames), bool), train=True, rngs=rngs)
+        entropy = softmax_cross_entropy(output.logits, subjects, label_smoothing=0.1)
+        contrast = supervised_contrastive_loss(output.identification_vector, subjects, temperature=0.1)
+        right = jnp.mean((jnp.argmax(output.logits, axis=-1) == subjects).astype(jnp.float32))
+        loss = entropy + config.contrast * contrast
+        return loss, {"cross_entropy": entropy, "contrast": contrast, "right": right}
+
+    return loss_fn
+
+
+def make_batches(config: GaitTaskConfig):
+    """The identities of a step; the walks themselves are drawn in the step."""
+    from train.data import sample_indices
+
+    return lambda step: {"subjects": sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)}
+
+
+def new_model(config: GaitTaskConfig) -> GaitNN:
+    """The network that the config names, freshly initialised."""
+    return GaitNN(
+        GaitNNConfig(
+            channels=16,
+            recurrent_unit=config.recurrent_unit,
+            layers=config.layers,
+            multiplier=config.multiplier,
+            size=config.size,
+            subjects=config.subjects,
+            feature_scale=0.25,
+            batch_norm_scale=True,
+            batch_norm_decay=0.98,
+        ),
+        rngs=nnx.Rngs(config.seed),
+    )
+
+
+def make_evaluation(config: GaitTaskConfig, subjects: int = 60, frames: int = 40):
+    """Rank-1 of identities never trained on: two normal walks enrolled, one walk of each condition searched.
+
+    Side view, the same errors as in training; nearest neighbour by cosine. A quick look while training, not a result.
+    """
+    key = jax.random.key(config.seed + 10_000)
+    people = jax.vmap(draw_person)(jax.random.split(key, subjects))
+    conditions = jnp.array([0, 0, 0, *range(1, len(CONDITIONS)), 0])
+    sessions = jnp.zeros_like(conditions).at[-1].set(1)
+
+    @jax.jit
+    def walks(person, key, which):
+        view = jnp.full((subjects,), 90.0)
+        draw = lambda k, p, v: observe_walk(k, p, conditions[which], v, sessions[which], frames)  # noqa: E731
+        return jax.vmap(draw)(jax.random.split(key, subjects), person, view)
+
+    @partial(jax.jit, static_argnums=0)
+    def vectors(graphdef, state, maps):
+        found = nnx.merge(graphdef, state)(maps, jnp.ones(maps.shape[:2], bool)).identification_vector
+        return found / (jnp.linalg.norm(found, axis=-1, keepdims=True) + 1e-6)
+
+    def evaluate(model: nnx.Module) -> dict[str, float]:
+        graphdef, state = nnx.split(model)
+        described = np.stack(
+            [vectors(graphdef, state, walks(people, jax.random.fold_in(key, i), i)) for i in range(len(conditions))]
+        )
+        described -= described[:2].mean((0, 1))
+        described /= np.linalg.norm(described, axis=-1, keepdims=True)
+        similar = [np.maximum(probe @ described[0].T, probe @ described[1].T) for probe in described[2:]]
+        nearest = [scores.argmax(axis=1) for scores in similar]
+        right = [(found == np.arange(subjects)).mean() for found in nearest]
+        names = ["NM", *CONDITIONS[1:], "session2"]
+        return {f"rank1_{name}": float(rate) for name, rate in zip(names, right, strict=True)}
+
+    return evaluate

@@ -1,0 +1,131 @@
+"""The pose task: photographs, landmarked frames and walkers in every batch; spatial cross-entropy on Gaussians."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from humanpose.augment import AugmentConfig, carry_keypoints, draw_affine, draw_colour
+from humanpose.datasets.record import PoseRecord
+from humanpose.heatmaps import decode_joint_maps, encode_keypoints
+from humanpose.losses import spatial_cross_entropy
+from humanpose.metrics import JointScore, pck
+from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.preprocess import crop, crop_affine
+from humanpose.skeleton import FLIP
+from train.config import PoseTaskConfig
+from train.data import make_batch
+
+STRIDE = 4
+"""Crop pixels per heat-map pixel."""
+
+PHOTOGRAPHS = AugmentConfig(rotation=40, turned=0.05)
+LANDMARKS = AugmentConfig(rotation=10, zoom=(0.8, 1.25), coarse=0.15, flip=0.0)
+"""Not mirrored: filmed walkers all go to the right, which tells the near side from the far one when details do not."""
+Images = Callable[[PoseRecord], np.ndarray]
+
+
+def make_loss(sigma: float, draw_walkers: Callable | None = None):
+    """The task's loss; `draw_walkers(keys) -> (images, keypoints, visible)` renders walkers on the device."""
+
+    def loss_fn(model, batch, rngs):
+        images = batch["images"].astype(jnp.float32)
+        keypoints, visible = batch["keypoints"], batch["visible"]
+        if draw_walkers is not None:
+            drawn = draw_walkers(jax.random.split(rngs(), batch["walkers"].shape[0]))
+            images, keypoints, visible = (
+                jnp.concatenate([real, walker.astype(real.dtype)])
+                for real, walker in zip((images, keypoints, visible), drawn, strict=True)
+            )
+        logits = model(images, train=True)
+        on_map = (keypoints - (STRIDE - 1) / 2) / STRIDE
+        targets = encode_keypoints(on_map, visible, logits.shape[1:3], "gaussian", sigma)
+        loss = spatial_cross_entropy(logits, targets, visible)
+        found, _ = decode_joint_maps(jax.nn.softmax(jax.lax.stop_gradient(logits), axis=(1, 2)))
+        distance = jnp.linalg.norm(found - on_map, axis=-1) * STRIDE
+        return loss, {"distance_pixels": jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1)}
+
+    return loss_fn
+
+
+def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, int], config: AugmentConfig):
+    """A sampler for `train.data.make_batch`: record -> augmented crop (uint8), its keypoints and which are visible."""
+
+    def sample(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        record = records[index]
+        affine, flip = draw_affine(rng, crop_affine(record.box, size, mirror=record.walks_left), size, config)
+        exchanged = flip != record.walks_left
+        keypoints, visible = carry_keypoints(record.keypoints, record.visible, affine, exchanged, size)
+        picture = draw_colour(rng, crop(images(record), affine, size), config)
+        return {"images": picture, "keypoints": keypoints, "visible": visible.astype(np.float32)}
+
+    return sample
+
+
+def make_batches(
+    config: PoseTaskConfig, photographs: Sequence[PoseRecord], landmarks: Sequence[PoseRecord], images: Images
+):
+    """The batch of a step: photographs and landmarked frames; the walkers are drawn in the step itself."""
+    size = (config.height, config.height * 3 // 4)
+    parts = [
+        (records, count, make_sample(records, images, size, augment), seed)
+        for records, count, augment, seed in (
+            (photographs, config.photographs, PHOTOGRAPHS, 2 * config.seed),
+            (landmarks, config.landmarks, LANDMARKS, 2 * config.seed + 1),
+        )
+        if count
+    ]
+    empty = {
+        "images": np.zeros((0, *size, 3), np.uint8),
+        "keypoints": np.zeros((0, 16, 2), np.float32),
+        "visible": np.zeros((0, 16), np.float32),
+    }
+
+    def batch_at(step: int) -> dict[str, np.ndarray]:
+        drawn = [make_batch(step, count, len(records), seed, sample) for records, count, sample, seed in parts]
+        batch = {name: np.concatenate([empty[name], *(part[name] for part in drawn)]) for name in empty}
+        return {**batch, "walkers": np.zeros(config.walkers, np.float32)}
+
+    return batch_at
+
+
+def make_evaluation(sets: Mapping[str, Sequence[PoseRecord]], images: Images, size: tuple[int, int], batch: int = 32):
+    """Measures PCK@0.2 (torso) on each held-out set: `evaluate(model) -> {"pck_<set>": share}`."""
+
+    @partial(jax.jit, static_argnums=0)
+    def joints(graphdef, state, crops):
+        maps, _ = nnx.merge(graphdef, state).forward(crops)
+        return decode_joint_maps(maps)[0] * STRIDE + (STRIDE - 1) / 2
+
+    def evaluate(model: nnx.Module) -> dict[str, float]:
+        graphdef, state = nnx.split(model)
+        found = partial(joints, graphdef, state)
+        return {f"pck_{name}": evaluate_set(found, rows, images, size, batch).overall for name, rows in sets.items()}
+
+    return evaluate
+
+
+def evaluate_set(
+    joints: Callable, records: Sequence[PoseRecord], images: Images, size: tuple[int, int], batch: int = 32
+) -> JointScore:
+    """PCK@0.2 (torso) over records, of `joints(crops) -> (batch, joint, xy)` in crop pixels."""
+    scores = []
+    for start in range(0, len(records), batch):
+        part = records[start : start + batch]
+        affines = [crop_affine(record.box, size, mirror=record.walks_left) for record in part]
+        crops = np.stack([crop(images(record), affine, size) for record, affine in zip(part, affines, strict=True)])
+        padded = np.concatenate([crops, np.zeros((batch - len(part), *crops.shape[1:]), np.uint8)])
+        found = np.asarray(joints(padded))[: len(part)]
+        named = [row[FLIP] if record.walks_left else row for row, record in zip(found, part, strict=True)]
+        in_image = np.stack([row @ affine[:, :2].T + affine[:, 2] for row, affine in zip(named, affines, strict=True)])
+        scores.append(pck(in_image, np.stack([r.keypoints for r in part]), np.stack([r.visible for r in part])))
+    return sum(scores[1:], scores[0])
+
+
+def new_model(config: PoseTaskConfig) -> MobilePose:
+    """The network that the config names, freshly initialised."""
+    size = {"image_height": config.height, "image_width": config.height * 3 // 4}
+    return MobilePose(MobilePoseConfig(width_multiplier=config.width, **size), rngs=nnx.Rngs(config.seed))

@@ -1,0 +1,97 @@
+"""The annotated pictures of the pose task: which are learned from, which only measure, and how a picture is fetched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from humanpose.datasets.landmarks import body_box, read_landmarks, walks_left
+from humanpose.datasets.lsp import read_lsp
+from humanpose.datasets.record import PoseRecord
+
+LSPET_TRAINED = 3600
+"""Photographs 1..3600 are learned from, the others measure."""
+KTH_HELD_OUT = frozenset({"person15", "person17", "person18", "person19", "person24"})
+"""These persons measure: no frame of theirs is ever learned from."""
+
+
+@dataclass(frozen=True)
+class PoseData:
+    """Records of every part, and the frames of the videos among them: {(path, frame): uint8 RGB}."""
+
+    photographs: list[PoseRecord]
+    landmarks: list[PoseRecord]
+    held_out: dict[str, list[PoseRecord]]
+    frames: dict[tuple[Path, int], np.ndarray]
+
+    def image(self, record: PoseRecord) -> np.ndarray:
+        """The record's picture, uint8 RGB; ValueError where a photograph cannot be read."""
+        if record.frame is not None:
+            return self.frames[record.path, record.frame]
+        picture = cv2.imread(str(record.path), cv2.IMREAD_COLOR_RGB)
+        if picture is None:
+            raise ValueError(
+                f"{record.path} cannot be read as a picture: fetch the data set again, or remove its record"
+            )
+        return picture
+
+
+def load_pose_data(root: Path) -> PoseData:
+    """LSPET and KTH's landmarked frames under `root` (the folder GAITNET_DATA names), split as documented.
+
+    Raises:
+        ValueError: a data set is not there.
+
+    """
+    if not (root / "lspet" / "joints.mat").is_file():
+        raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
+    photographs = [record for record in read_lsp(root / "lspet") if np.isfinite(record.box).all() and _spans(record)]
+    trained = [record for record in photographs if _number(record) <= LSPET_TRAINED]
+    measured = [record for record in photographs if _number(record) > LSPET_TRAINED]
+    files = sorted((root / "kth_walking").glob("*.reference.json"))
+    people: dict[bool, list[PoseRecord]] = {True: [], False: []}
+    for file in files:
+        people[file.name.split("_")[0] in KTH_HELD_OUT].extend(_as_followed(read_landmarks(file)))
+    held_out = {"lspet": measured, "kth": people[True]}
+    return PoseData(trained, people[False], held_out, _frames([*people[False], *people[True]]))
+
+
+def _number(record: PoseRecord) -> int:
+    return int(record.path.stem.removeprefix("im"))
+
+
+def _spans(record: PoseRecord) -> bool:
+    """Whether the box has an extent that a crop can be made of."""
+    return bool((record.box[2:] - record.box[:2]).max() >= 8)
+
+
+@lru_cache
+def _video(path: Path) -> Path:
+    """The file named by the landmarks, or the same film in the other container."""
+    return path if path.exists() else path.with_suffix(".mp4")
+
+
+def _as_followed(records: list[PoseRecord]) -> list[PoseRecord]:
+    """A film's landmarks, boxed about the whole body and facing as the crops of somebody followed in a video are."""
+    return [
+        replace(record, path=_video(record.path), box=body_box(record), walks_left=left)
+        for record, left in zip(records, walks_left(records) if records else [], strict=True)
+    ]
+
+
+def _frames(records: Sequence[PoseRecord]) -> dict[tuple[Path, int], np.ndarray]:
+    from gaitnet.video.read import read_video
+
+    wanted: dict[Path, set[int]] = {}
+    for record in records:
+        if record.frame is not None:
+            wanted.setdefault(record.path, set()).add(record.frame)
+    return {
+        (path, frame.index): frame.image
+        for path, indices in wanted.items()
+        for frame in read_video(path)
+        if frame.index in indices
+    }
