@@ -1,0 +1,88 @@
+"""From a video file to identification vectors: frames per second of each stage and of the whole, and peak memory.
+
+python benchmarks/video.py walk.mp4
+python benchmarks/video.py walk.mp4 --minutes 10     # the same film again and again, encoded as one long file
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from gaitnet.models.gaitnn import identification_vectors
+from gaitnet.pose_maps import pose_maps_of_track
+from gaitnet.recognizer import GaitRecognizer, windows
+from gaitnet.video.detect import PersonDetector
+from gaitnet.video.people import people
+from gaitnet.video.read import read_video
+from gaitnet.video.write import VideoWriter
+
+
+def lengthened(video: Path, minutes: float, folder: Path) -> Path:
+    """The film repeated until it lasts so many minutes, as one file."""
+    target, total = folder / "long.mp4", 0.0
+    with VideoWriter(target, 30) as writer:
+        while total < 60 * minutes:
+            for frame in read_video(video):
+                writer.write(frame.image)
+                total += 1 / 30
+    return target
+
+
+def clocked(function, *arguments):
+    """What it returns, and the seconds it took."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return result, time.perf_counter() - start
+
+
+def stages(recognizer: GaitRecognizer, video: Path) -> list[tuple[str, float, int]]:
+    """Name, seconds and frames of each stage, one after the other over a whole (short) film."""
+    frames, reading = clocked(lambda: list(read_video(video)))
+    detector = PersonDetector(recognizer.detector, every=5)
+    detector.prime(video)
+    tracks, finding = clocked(lambda: [track for track in people(frames, detector) if len(track.crops)])
+    joints, posing = clocked(lambda: [recognizer.joints_of_crops(track.crops, track.affines) for track in tracks])
+
+    def gait():
+        for track, (keypoints, probability) in zip(tracks, joints, strict=True):
+            maps = pose_maps_of_track(keypoints, probability, track.times, mirror=track.mirrored)
+            identification_vectors(recognizer.gait, windows(maps))
+
+    _, describing = clocked(gait)
+    crops = sum(len(track.crops) for track in tracks)
+    return [
+        ("read and decode", reading, len(frames)),
+        ("find, track, crop", finding, len(frames)),
+        ("joints", posing, crops),
+        ("pose maps and GaitNN", describing, crops),
+    ]
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--minutes", type=float, default=0, help="also describe a film of this length, for its memory")
+    options = parser.parse_args()
+    recognizer = GaitRecognizer.load()
+    recognizer.describe(options.video)  # compiles
+    print(f"{'stage':<24}{'frames':>8}{'seconds':>9}{'frames/s':>10}")
+    for name, seconds, frames in stages(recognizer, options.video):
+        print(f"{name:<24}{frames:>8}{seconds:>9.2f}{frames / max(seconds, 1e-9):>10.1f}")
+    found, seconds = clocked(recognizer.describe, options.video)
+    total = sum(1 for _ in read_video(options.video))
+    print(f"{'whole road':<24}{total:>8}{seconds:>9.2f}{total / seconds:>10.1f}   ({len(found)} people)")
+    if options.minutes:
+        with tempfile.TemporaryDirectory() as folder:
+            long = lengthened(options.video, options.minutes, Path(folder))
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+            found, seconds = clocked(recognizer.describe, long)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+            outcome = f"{seconds:.0f} s, {len(found)} people"
+            print(f"{options.minutes:g} minutes: {outcome}, peak {peak:.2f} GB ({before:.2f} before)")
+
+
+if __name__ == "__main__":
+    main()
