@@ -48,6 +48,15 @@ class Glimpse(NamedTuple):
     probability: Float[np.ndarray, "16"]
 
 
+class SeenWalk(NamedTuple):
+    """A rendered walk, and what the pose network found in it."""
+
+    walk: WalkCrops
+    keypoints: Float[np.ndarray, "time 16 2"]
+    """Pixels of the walk's picture; a mirrored crop's sides stay exchanged."""
+    probability: Float[np.ndarray, "time 16"]
+
+
 class Described(NamedTuple):
     """Walks in the order of their plans."""
 
@@ -85,13 +94,10 @@ def describe_walks(
         raise ValueError(f"crowd: expected walks of {SHORTEST} frames or more, got {crowd.frames}")
     rows: dict[str, list[np.ndarray]] = {}
     glimpses: dict[int, Glimpse] = {}
-    rendered = _rendered(crowd, plans)
+    seen = see_walks(recognizer, crowd, plans)
     for start in range(0, len(plans), TOGETHER):
-        walks = [next(rendered) for _ in plans[start : start + TOGETHER]]
-        keypoints, probability = recognizer.joints_of_crops(
-            np.concatenate([walk.crops for walk in walks]), np.concatenate([walk.affines for walk in walks])
-        )
-        parts = list(zip(walks, np.split(keypoints, len(walks)), np.split(probability, len(walks)), strict=True))
+        parts = [next(seen) for _ in plans[start : start + TOGETHER]]
+        walks = [part.walk for part in parts]
         maps = [pose_maps_of_track(found, sure, walk.times, mirror=walk.mirrored) for walk, found, sure in parts]
         found = {GAIT: _mean_vectors(recognizer.gait, maps)}
         if controls:
@@ -109,6 +115,18 @@ def describe_walks(
         if progress is not None:
             progress(start + len(walks), len(plans))
     return Described({name: np.concatenate(values) for name, values in rows.items()}, glimpses)
+
+
+def see_walks(recognizer: GaitRecognizer, crowd: Crowd, plans: Sequence[WalkPlan]) -> Iterator[SeenWalk]:
+    """Walks rendered and passed through the pose network, in the order of their plans."""
+    rendered = _rendered(crowd, plans)
+    for start in range(0, len(plans), TOGETHER):
+        walks = [next(rendered) for _ in plans[start : start + TOGETHER]]
+        keypoints, probability = recognizer.joints_of_crops(
+            np.concatenate([walk.crops for walk in walks]), np.concatenate([walk.affines for walk in walks])
+        )
+        parts = zip(walks, np.split(keypoints, len(walks)), np.split(probability, len(walks)), strict=True)
+        yield from (SeenWalk(*part) for part in parts)
 
 
 def linear_svm(

@@ -1,4 +1,4 @@
-"""`python -m train detect|pose|gait|export`: trains the networks that the packages ship, and packs them."""
+"""`python -m train detect|pose|walks|gait|strangers|export`: trains the networks that the packages ship, packs them."""
 
 import dataclasses
 import os
@@ -96,16 +96,18 @@ def pose(
 
 @app.command()
 def gait(
-    preset: Annotated[str, typer.Option(help="walkers | short | side")] = "walkers",
+    preset: Annotated[str, typer.Option(help="walkers | followed | short | side")] = "walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
     init: Init = None,
     steps: Steps = None,
+    walks: Annotated[Path | None, typer.Option(help="Followed walks, of python -m train walks.")] = None,
 ) -> None:
-    """Identification vectors: walkers drawn on the device, as a pose network would see them."""
+    """Identification vectors: walkers drawn on the device, as a pose network would see them, or followed by one."""
     from train import gait as task
     from train.config import GAIT_PRESETS
     from train.export import newest_weights
     from train.loop import fit
+    from train.walks import read_walks
 
     config = _preset(GAIT_PRESETS, preset, steps)
     model = task.new_model(config)
@@ -114,7 +116,7 @@ def gait(
     fit(
         model,
         task.make_loss(config),
-        task.make_batches(config),
+        task.make_batches(config, None if walks is None else read_walks(walks)),
         optimizer=config.optimizer,
         steps=config.steps,
         directory=run,
@@ -122,6 +124,23 @@ def gait(
         seed=config.seed,
         evaluate=task.make_evaluation(config),
     )
+
+
+@app.command()
+def walks(
+    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/walks.npz"),
+    subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 600,
+    count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 4,
+    frames: Annotated[int, typer.Option(min=12, help="Length of a walk, 12.5 frames a second.")] = 32,
+) -> None:
+    """Render walks of the gait task's people and follow them with the pose network, for the preset "followed"."""
+    from gaitnet.cli_output import bar
+    from train.config import GAIT_PRESETS
+    from train.walks import make_walks
+
+    with bar("following walks", "walks") as progress:
+        typer.echo(make_walks(weights, to, subjects, count, frames, GAIT_PRESETS["followed"].seed, progress))
 
 
 @app.command()

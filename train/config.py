@@ -52,12 +52,15 @@ POSE_PRESETS = {
 class GaitTaskConfig:
     """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
 
+    Their walks are drawn as keypoints; of `seen` more people, walks are read that the pose network followed.
+
     `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
     `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
     """
 
     subjects: int = 2000
     people: int = 12
+    seen: int = 0
     walks: int = 4
     frames: int = 20
     steps: int = 4000
@@ -78,6 +81,7 @@ class GaitTaskConfig:
 
 GAIT_PRESETS = {
     "walkers": GaitTaskConfig(),
+    "followed": GaitTaskConfig(people=8, seen=8, walks=2, steps=2400, any_view=0.15),
     "short": GaitTaskConfig(
         subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
     ),

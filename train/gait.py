@@ -1,7 +1,8 @@
-"""The gait task: walkers as a pose network would see them, drawn on the device in the step; identity is the label.
+"""The gait task: walkers as a pose network sees them; identity is the label.
 
-Walkers are drawn as keypoints, with the errors that a pose network makes, and enter GaitNN as pose maps: a step then
-costs no rendering, and every step sees walks that no step saw before.
+Most walkers are drawn on the device in the step, as keypoints with the errors that a pose network makes: that costs no
+rendering, and every step sees walks that no step saw before. Beside them stand walks that were rendered and followed
+by the real pose network (`train.walks`), with the errors that it does make. All enter GaitNN as pose maps.
 """
 
 from functools import partial
@@ -21,6 +22,8 @@ from gaitnet.walkers.motion import walk_points
 from gaitnet.walkers.walk import CONDITIONS, draw_walk
 from humanpose.skeleton import FLIP, INDEX
 from train.config import GaitTaskConfig
+from train.data import sample_indices
+from train.walks import Walks
 
 LEGS = np.array([INDEX[name] for name in ("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle")])
 ARMS = np.array([INDEX[name] for name in ("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist")])
@@ -104,8 +107,11 @@ def observe_walk(
     of_walk, of_camera, of_errors = jax.random.split(key, 3)
     walk = draw_walk(of_walk, person, condition, session)
     points = walk_points(person.body, walk, jnp.arange(steps) / RATE)
-    observed = blur_as_a_pose_network(of_errors, project_walk(of_camera, points[:, :16], view))
-    frame = walker_frame(observed.keypoints, observed.probability, jnp.ones(steps), RATE)
+    return _maps(blur_as_a_pose_network(of_errors, project_walk(of_camera, points[:, :16], view)))
+
+
+def _maps(observed: Observed) -> Float[Array, "time 17 17 16"]:
+    frame = walker_frame(observed.keypoints, observed.probability, jnp.ones(observed.keypoints.shape[0]), RATE)
     return draw_maps(to_walker_frame(observed.keypoints, frame), observed.probability)
 
 
@@ -127,7 +133,10 @@ def make_loss(config: GaitTaskConfig):
         maps = jax.vmap(partial(observe_walk, steps=config.frames))(
             jax.random.split(of_walks, count), people, condition, view, session
         )
-        output = model(maps, jnp.ones((count, config.frames), bool), train=True, rngs=rngs)
+        if config.seen:
+            maps = jnp.concatenate([maps, jax.vmap(_maps)(Observed(batch["keypoints"], batch["probability"]))])
+            subjects = jnp.concatenate([subjects, jnp.repeat(batch["seen"], config.walks)])
+        output = model(maps, jnp.ones(maps.shape[:2], bool), train=True, rngs=rngs)
         entropy = softmax_cross_entropy(output.logits, subjects, label_smoothing=0.1)
         contrast = supervised_contrastive_loss(output.identification_vector, subjects, temperature=0.1)
         right = jnp.mean((jnp.argmax(output.logits, axis=-1) == subjects).astype(jnp.float32))
@@ -137,11 +146,47 @@ def make_loss(config: GaitTaskConfig):
     return loss_fn
 
 
-def make_batches(config: GaitTaskConfig):
-    """The identities of a step; the walks themselves are drawn in the step."""
-    from train.data import sample_indices
+def make_batches(config: GaitTaskConfig, followed: Walks | None = None):
+    """The identities whose walks are drawn in the step, and those of whom followed walks are read, with these.
 
-    return lambda step: {"subjects": sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)}
+    Raises:
+        ValueError: the preset reads followed walks and there are none, or too few, too short or of other people.
+
+    """
+
+    def batch_at(step: int) -> dict[str, np.ndarray]:
+        drawn = sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)
+        return {"subjects": drawn, **({} if followed is None else _read(config, followed, step))}
+
+    if config.seen:
+        if followed is None:
+            raise ValueError("this preset reads followed walks: make them with python -m train walks, and pass --walks")
+        subjects, walks, frames = followed.probability.shape[:3]
+        if followed.seed != config.seed or subjects > config.subjects or subjects < config.seen:
+            raise ValueError(
+                f"the followed walks are of {subjects} people of crowd {followed.seed}; expected {config.seen} to "
+                f"{config.subjects} of crowd {config.seed}"
+            )
+        if walks < config.walks or frames < config.frames:
+            raise ValueError(
+                f"followed walks: expected {config.walks} a subject of {config.frames} frames, got {walks} of {frames}"
+            )
+    return batch_at
+
+
+def _read(config: GaitTaskConfig, followed: Walks, step: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng((config.seed, step))
+    subjects, walks, frames = followed.probability.shape[:3]
+    seen = sample_indices(step, config.seen, subjects, config.seed + 1)
+    keypoints, probability = [], []
+    for subject in seen:
+        for walk in rng.permutation(walks)[: config.walks]:
+            part = slice(first := rng.integers(frames - config.frames + 1), first + config.frames)
+            trembling = rng.normal(0, rng.uniform(0, 1.5), (config.frames, 16, 2))
+            keypoints.append(followed.keypoints[subject, walk, part] + trembling)
+            probability.append(followed.probability[subject, walk, part])
+    arrays = {"keypoints": np.stack(keypoints), "probability": np.stack(probability)}
+    return {"seen": seen.astype(np.int32), **{name: array.astype(np.float32) for name, array in arrays.items()}}
 
 
 def new_model(config: GaitTaskConfig) -> GaitNN:

@@ -22,8 +22,8 @@ from train.data import make_batch
 STRIDE = 4
 """Crop pixels per heat-map pixel."""
 
-PHOTOGRAPHS = AugmentConfig(rotation=40, turned=0.05)
-LANDMARKS = AugmentConfig(rotation=10, zoom=(0.8, 1.25), coarse=0.15, flip=0.0)
+PHOTOGRAPHS = AugmentConfig(rotation=40.0, turned=0.05)
+LANDMARKS = AugmentConfig(rotation=10.0, zoom=(0.8, 1.25), coarse=0.15, flip=0.0)
 """Not mirrored: filmed walkers all go to the right, which tells the near side from the far one when details do not."""
 Images = Callable[[PoseRecord], np.ndarray]
 

@@ -1,0 +1,120 @@
+"""The tasks of `train`: what a sample is made of, and that followed walks are whose they claim to be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
+from gaitnet.recognizer import GaitRecognizer
+from gaitnet.walkers.walks import Crowd
+from humanpose.augment import AugmentConfig
+from humanpose.datasets.record import PoseRecord
+from humanpose.estimator import HumanPoseNN
+from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.skeleton import FLIP, INDEX
+from train import gait
+from train.config import GAIT_PRESETS, GaitTaskConfig
+from train.pose import make_sample
+from train.walks import Walks, make_walks, plan_walks, read_walks
+
+PLAIN = AugmentConfig(
+    rotation=0.0,
+    zoom=(1.0, 1.0),
+    shift=0.0,
+    flip=0.0,
+    gain=0.0,
+    tint=0.0,
+    offset=0.0,
+    noise=0.0,
+    grey=0.0,
+    coarse=0.0,
+    erase=0.0,
+)
+
+
+@pytest.mark.parametrize("to_left", [False, True])
+def test_a_filmed_walker_is_always_shown_walking_to_the_right(to_left):
+    """The picture holds a bright dot at the near wrist, ahead of the walker; mirrored, both keep their relation."""
+    picture = np.zeros((120, 160, 3), np.uint8)
+    near = "l_wrist" if to_left else "r_wrist"
+    x = 70 if to_left else 90
+    picture[60, x] = 255
+    keypoints = np.zeros((16, 2), np.float32)
+    keypoints[INDEX[near]] = (x, 60)
+    visible = np.zeros(16, bool)
+    visible[INDEX[near]] = True
+    record = PoseRecord(Path("film"), 0, np.array([60.0, 20.0, 100.0, 100.0]), keypoints, visible, "film", to_left)
+    drawn = make_sample([record], lambda _: picture, (192, 144), PLAIN)(0, np.random.default_rng(0))
+    assert drawn["visible"].nonzero()[0].tolist() == [INDEX["r_wrist"]]
+    row, column = np.unravel_index(drawn["images"].sum(-1).argmax(), (192, 144))
+    np.testing.assert_allclose(drawn["keypoints"][INDEX["r_wrist"]], (column, row), atol=1.5)
+    assert column > 72
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """Walks of two people, found by a "pose network" that knows where the joints are."""
+    from gaitnet import crowd
+
+    folder = tmp_path_factory.mktemp("walks")
+    pose = HumanPoseNN(MobilePose(MobilePoseConfig(width_multiplier=0.25), rngs=nnx.Rngs(0)))
+    network = GaitNN(GaitNNConfig(channels=16, multiplier=0.25, size=24, feature_scale=0.25), rngs=nnx.Rngs(1))
+    recognizer = GaitRecognizer(pose, network, "untrained")
+
+    def knowing(recognizer, people, plans):
+        for walk in map(people.render, plans):
+            joints = walk.keypoints[:, FLIP] if walk.mirrored else walk.keypoints
+            yield crowd.SeenWalk(walk, joints, np.ones(joints.shape[:2], np.float32))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.walks.see_walks", knowing)
+        patch.setattr(GaitRecognizer, "load", lambda _: recognizer)
+        path = make_walks(folder, folder / "walks.npz", subjects=2, walks=2, frames=12, seed=1)
+    assert [file.name for file in folder.iterdir()] == ["walks.npz"]
+    return read_walks(path)
+
+
+def test_followed_walks_are_those_of_the_plans(followed):
+    assert followed.keypoints.shape == (2, 2, 12, 16, 2)
+    plan = plan_walks(2, 2, 1)[3]
+    walk = Crowd(1, 12).render(plan)
+    joints = walk.keypoints[:, FLIP] if walk.mirrored else walk.keypoints
+    joints = joints * ((-1, 1) if walk.mirrored else (1, 1))
+    kept = followed.keypoints[1, 1]
+    scale = np.ptp(kept[..., 1]) / np.ptp(joints[..., 1])
+    expected = (joints - joints.mean((0, 1))) * scale
+    np.testing.assert_allclose(kept - kept.mean((0, 1)), expected, atol=1.0)
+    speed = np.diff(kept[:, INDEX["pelvis"], 0]).mean()
+    assert speed > 0, "walkers go to the right"
+
+
+def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
+    config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10)
+    batch = gait.make_batches(config, followed)(7)
+    assert batch["subjects"].shape == (3,)
+    assert sorted(batch["seen"].tolist()) == [0, 1]
+    assert batch["keypoints"].shape == (4, 10, 16, 2)
+    np.testing.assert_array_equal(batch["keypoints"], gait.make_batches(config, followed)(7)["keypoints"])
+    assert batch["probability"].dtype == np.float32
+
+
+def test_followed_walks_of_other_people_are_refused(followed):
+    config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10)
+    with pytest.raises(ValueError, match="pass --walks"):
+        gait.make_batches(config)
+    with pytest.raises(ValueError, match="of crowd 9"):
+        gait.make_batches(config, Walks(followed.keypoints, followed.probability, 9))
+    with pytest.raises(ValueError, match="got 2 of 12"):
+        gait.make_batches(GaitTaskConfig(subjects=5, people=3, seen=2, walks=3, frames=10), followed)
+
+
+def test_a_file_without_walks_is_refused(tmp_path):
+    (tmp_path / "w.npz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="does not hold walks"):
+        read_walks(tmp_path / "w.npz")
+
+
+def test_presets_are_sound():
+    assert all(config.people + config.seen <= config.subjects for config in GAIT_PRESETS.values())
