@@ -10,7 +10,7 @@ from gaitnet.cli_describe import AsJson, Weights, load, look
 from gaitnet.cli_evaluate_kth import colours_of
 from gaitnet.cli_evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli_evaluate_repaint import repaint
-from gaitnet.cli_evaluate_walks import joints_of_plan, maps_of, plan_of_walker, svm, windows_of
+from gaitnet.cli_evaluate_walks import svm, windows_of
 from gaitnet.cli_output import bar
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ OLIVE, ORANGE, THIRD = "man in olive", "man in white shoes", "man of demo1"
 ENROLLED = {"demo4": (OLIVE, ORANGE), "demo1": (THIRD,)}
 SEARCHED = {"demo6": (OLIVE, ORANGE), "demo2": (THIRD,)}
 """Clip -> who walks through it, in order of appearance."""
-CROWD, STRANGERS, FRAMES = 930_002, 3, 60
+STRANGERS, FRAMES, APART = 3, 60, 32
 
 LEAD = (
     "Two men are enrolled from demo4 and a third from demo1, beside rendered walkers. demo6 shows the two in another "
@@ -167,22 +167,20 @@ def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
     """Normal walks of walkers never trained on, from the side, rendered and seen by the pose network."""
     import numpy as np
 
+    from gaitnet.crowd import see_walks
     from gaitnet.evaluation.controls import colour_histograms
-    from gaitnet.pose_maps import RATE
+    from gaitnet.pose_maps import pose_maps_of_track
+    from gaitnet.walkers.walks import EVALUATION, Crowd, WalkPlan
 
+    crowd, plans = Crowd(EVALUATION + 3, FRAMES), [WalkPlan(number) for number in range(count)]
     found = []
     with bar("drawing walkers", "walkers") as progress:
-        for number in range(count):
-            drawn: list[Any] = []
-            plan = plan_of_walker(CROWD, number, number, 0, 90.0, FRAMES, RATE)
-            person = joints_of_plan(recognizer, plan, RATE, drawn)
-            maps = maps_of(person, np.ones(len(person.frames), bool))
-            crops = [np.asarray(chunk.frames[0]) for chunk in drawn]
+        for number, (walk, keypoints, probability) in enumerate(see_walks(recognizer, crowd, plans)):
+            maps = pose_maps_of_track(keypoints, probability, walk.times, mirror=walk.mirrored)
             # the box of a crop: four fifths of its height (the crop's margin), a third of its width
-            height, width = crops[0].shape[:2]
+            height, width = walk.crops.shape[1:3]
             box = np.array([width / 3, height / 10, width * 2 / 3, height * 9 / 10])
-            colours = np.stack([colour_histograms(crop, box)[0] for crop in crops])
-            windows = None if maps is None else windows_of(recognizer, [[maps]])[0]
-            found.append(Seen(f"walker {number + 1}", windows, colours, None if maps is not None else "too few frames"))
+            colours = np.stack([colour_histograms(crop, box)[0] for crop in walk.crops[::APART]])
+            found.append(Seen(f"walker {number + 1}", windows_of(recognizer, [[maps]])[0], colours, None))
             progress(number + 1, count)
     return found

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer
     from humanpose.datasets.record import PoseRecord
 
-WALKER_FRAMES, CROWD = 32, 930_001
+WALKER_FRAMES = 32
 BATCH = 32
 
 
@@ -123,22 +123,22 @@ def of_walkers(side: bool, people: int) -> Iterator[Pictures]:
     """Rendered walkers who were never trained on, in every condition: from the side, or from anywhere."""
     import numpy as np
 
-    from gaitnet.cli_evaluate_walks import draw_plan, plan_of_walker
+    from gaitnet.walkers.walk import CONDITIONS
+    from gaitnet.walkers.walks import EVALUATION, Crowd, WalkPlan
     from humanpose.metrics import torso_length
 
+    crowd = Crowd(EVALUATION + 2, WALKER_FRAMES)
     for number in range(people):
         view = 90.0 if side else 180.0 * (number + 0.5) / people
-        plan = plan_of_walker(CROWD, number, number, number % 5, view, WALKER_FRAMES, 6.25)
-        for frames, drawn in draw_plan(plan):
-            left = bool(plan.cameras.azimuth[0] > 0)
-            crops, keypoints = (np.asarray(column)[: len(frames)] for column in (drawn.frames, drawn.keypoints))
-            affine = np.array([[-1.0, 0, crops.shape[2] - 1], [0, 1, 0]]) if left else np.eye(2, 3)
-            yield Pictures(
-                crops[:, :, ::-1] if left else crops,
-                np.tile(affine, (len(frames), 1, 1)),
-                np.full(len(frames), left),
-                keypoints,
-                np.asarray(drawn.visible)[: len(frames)],
-                [f"walker {number}"] * len(frames),
-                torso_length(keypoints, np.ones(keypoints.shape[:2])),
-            )
+        plan = WalkPlan(number, CONDITIONS[number % len(CONDITIONS)], view=view, to_left=number % 2 == 1)
+        walk = crowd.render(plan)
+        count = len(walk.crops)
+        yield Pictures(
+            walk.crops,
+            walk.affines,
+            np.full(count, walk.mirrored),
+            walk.keypoints,
+            walk.visible,
+            [f"walker {number}"] * count,
+            torso_length(walk.keypoints, np.ones(walk.keypoints.shape[:2])),
+        )

@@ -140,31 +140,6 @@ def affines_of(focal: "np.ndarray", center: "np.ndarray") -> "np.ndarray":
     return affines
 
 
-def plan_of_walker(
-    crowd: int, subject: int, walk: int, condition: int, view: float, frames: int, rate: float
-) -> "Plan":
-    """A walk of somebody of a crowd, with NumPy leaves; walks of the same number share clothes, place and camera."""
-    import jax
-    import numpy as np
-
-    return jax.tree.map(np.asarray, _planned(crowd, subject, walk, condition, view, frames=frames, rate=rate))
-
-
-def _planned(crowd: int, subject: int, walk: int, condition: int, view: float, *, frames: int, rate: float) -> "Plan":
-    global _plan
-    if _plan is None:
-        import jax
-
-        from gaitnet.walkers.dataset import crowd_person, plan_sequence
-
-        def plan(crowd: Any, subject: Any, walk: Any, condition: Any, view: Any, *, frames: int, rate: float) -> Any:
-            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(crowd), 1_000_003), walk)
-            return plan_sequence(key, crowd_person(crowd, subject), condition, view, frames, rate)
-
-        _plan = jax.jit(plan, static_argnames=("frames", "rate"))
-    return _plan(crowd, subject, walk, condition, view, frames=frames, rate=rate)
-
-
 def draw_plan(plan: "Plan") -> "Iterator[tuple[np.ndarray, Any]]":
     """Chunks of a plan of crops: (frames, what was drawn of them and, after the walk's end, of repeats of the last)."""
     import jax
@@ -186,4 +161,3 @@ def draw_plan(plan: "Plan") -> "Iterator[tuple[np.ndarray, Any]]":
 
 
 _render: Any = None
-_plan: Any = None

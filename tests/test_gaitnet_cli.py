@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gaitnet.cli import app
@@ -452,6 +454,73 @@ def test_weights_that_cannot_tell_strangers(place):
     (place / "gait").mkdir()
     (place / "gait" / "strangers.npz").write_bytes(b"rubbish")
     assert "strangers.npz" in bad("identify", "ben-3.mp4", "--weights", place)
+
+
+def damaged(sound: bytes) -> st.SearchStrategy[bytes]:
+    """Anything at all, or a sound file that was cut, or changed in some bytes, or goes on with anything."""
+
+    def changed(places: list[tuple[int, int]]) -> bytes:
+        content = bytearray(sound)
+        for where, value in places:
+            content[where] = value
+        return bytes(content)
+
+    changes = st.lists(st.tuples(st.integers(0, len(sound) - 1), st.integers(0, 255)), min_size=1, max_size=20)
+    return st.one_of(
+        st.binary(max_size=300),
+        st.integers(0, len(sound) - 1).map(lambda end: sound[:end]),
+        changes.map(changed),
+        st.tuples(st.integers(0, len(sound) - 1), st.binary(max_size=200)).map(lambda cut: sound[: cut[0]] + cut[1]),
+    )
+
+
+@pytest.fixture
+def sound(place):
+    """A sound file of each kind that the commands read: name -> (bytes, command that reads it)."""
+    import cv2
+
+    from humanpose import checkpoint
+
+    Gallery(place / "g.npz", MODEL, SIZE).enroll("Anna", vector("anna")[None])
+    cv2.imwrite(str(place / "p.png"), np.random.default_rng(0).integers(0, 255, (24, 18, 3), np.uint8))
+    checkpoint.save(place / "w", {"kernel": np.ones((3, 4), np.float32)}, {"width": 1}, {"name": "toy"})
+    film(place / "anna-1.mp4")
+    files = {
+        "video": (place / "anna-1.mp4", ["describe", "v.mp4"], "v.mp4"),
+        "image": (place / "p.png", ["pose", "p.png"], "p.png"),
+        "gallery": (place / "g.npz", ["identify", "anna-1.mp4", "--gallery", "g.npz"], "g.npz"),
+        "weights": (place / "w" / "weights.npz", None, "w/weights.npz"),
+        "manifest": (place / "w" / "model.json", None, "w/model.json"),
+    }
+    return {kind: (path.read_bytes(), command, place / to) for kind, (path, command, to) in files.items()}
+
+
+@pytest.mark.parametrize("kind", ["video", "image", "gallery", "weights", "manifest"])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_bytes_are_read_or_refused_in_one_sentence(sound, kind, data):
+    """Whatever a file holds: done (0), or one sentence and exit code 2; no traceback, and the file stays as it is."""
+    from humanpose import checkpoint
+
+    good_bytes, command, path = sound[kind]
+    content = data.draw(damaged(good_bytes))
+    path.write_bytes(content)
+    try:
+        if command is None:
+            with suppress(checkpoint.CheckpointError):
+                arrays, manifest = checkpoint.load(path.parent)
+                assert manifest["config"] == {"width": 1} or kind == "manifest"
+                np.testing.assert_array_equal(arrays["kernel"], np.ones((3, 4)))
+            return
+        done = run(*command)
+        assert done.exit_code in (0, 2), done.output
+        assert "Traceback" not in done.output
+        if done.exit_code == 2:
+            assert len(done.stderr.strip()) > 10
+            assert path.name in done.stderr
+        assert path.read_bytes() == content
+    finally:
+        path.write_bytes(good_bytes)
 
 
 def test_outputs_that_cannot_be(place):
