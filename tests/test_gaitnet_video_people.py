@@ -126,6 +126,24 @@ def test_who_stands_is_not_walking():
     assert [track.reason for track in found] == ["not walking"]
 
 
+def test_who_turns_round_begins_another_walk():
+    """To the right, a turn inside the picture, and back: two walks, each shown walking to the right."""
+    there, back = list(_frames(88)), list(_frames(88, mirrored=True))
+    offset = WIDTH - 1 - (25 + 60 * 87 / 25) - 25  # where the mirrored walk begins is where the first one ended
+    shifted = [np.roll(frame.image, -round(offset), axis=1) for frame in back]
+    frames = there + [Frame(88 + k, (88 + k) / 25, image) for k, image in enumerate(shifted)]
+    scene = [Frame(k, k / 25, np.full_like(there[0].image, 140)) for k in range(4)]
+    detector = PersonDetector()
+    detector.background.prime(scene + frames[::2])
+    first, second = (track for track in people(frames, detector) if track.reason is None)
+    assert (first.heading, second.heading) == ("right", "left")
+    assert (first.mirrored, second.mirrored) == (False, True)
+    assert first.track_id != second.track_id
+    assert first.frames[-1] < 95
+    assert second.frames[0] < 125
+    assert len(second.frames) > 40
+
+
 def test_long_tracks_come_in_segments():
     frames = list(_frames(110, speed=55))
     config = PeopleConfig(segment=30)

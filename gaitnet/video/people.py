@@ -12,11 +12,15 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+from scipy.ndimage import median_filter
 
 from gaitnet.video.detect import PersonDetector
 from gaitnet.video.read import Frame, read_video
 from gaitnet.video.track import Heading, Track, Tracker, heading, smooth_box
 from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
+
+WALKED, RETURNED = 1.0, 0.6
+"""Body heights that somebody walks one way, and then back, before this counts as a turn."""
 
 Reason = Literal["too few frames", "too small", "not walking", "partly out of view"]
 
@@ -47,9 +51,9 @@ class PeopleConfig:
 
 @dataclass(frozen=True)
 class PersonTrack:
-    """A stretch of one person's way through the video.
+    """A stretch of one person's way through the video; whoever turns round begins another track.
 
-    track_id: the same for all segments of one person; segment: 0, 1, ... within the track; last: no more will come.
+    track_id: the same for all segments of one walk; segment: 0, 1, ... within the track; last: no more will come.
     frames (time,) indices from 0; times (time,) seconds; boxes (time, 4) x0, y0, x1, y1 in image pixels, head top to
     foot bottom, smoothed. Where `reason` is None, crops (time, 192, 144, 3) and affines (time, 2, 3), crop pixels ->
     image pixels, hold the same frames; otherwise both are empty and the reason says why the person is not described.
@@ -99,6 +103,10 @@ def people(
             part = file.segment_due()
             if part is not None:
                 yield part
+            if file.turned():
+                yield from files.pop(track.track_id).close()
+                tracker.renumber(track)
+                files[track.track_id] = _File(track, config)
         for track in ended:
             yield from files.pop(track.track_id).close()
         alive = {track.track_id for track in tracker.live}
@@ -144,6 +152,23 @@ class _File:
             self._add(frame, box)
         while self.waiting and frame.time - self.waiting[0].time >= self.config.lag:
             self._finish(self.waiting.popleft())
+
+    def turned(self) -> bool:
+        """Whether the walker went one way and now comes back; what was taken since the turn is let go then."""
+        if len(self.way) < 12:
+            return False
+        boxes = np.array([box for _, box in self.way])
+        tall = float(np.median(boxes[:, 3] - boxes[:, 1]))
+        along = median_filter((boxes[:, 0] + boxes[:, 2]) / 2, 5, mode="nearest") / tall
+        for side in (along, -along):
+            turn = int(np.argmax(side))
+            if side[turn] - side[: turn + 1].min() > WALKED and side[turn] - side[-1] > RETURNED:
+                until = self.way[turn][0]
+                self.way = self.way[: turn + 1]
+                self.done = [entry for entry in self.done if entry[1] <= until]
+                self.waiting = deque(part for part in self.waiting if part.time <= until)
+                return True
+        return False
 
     def _add(self, frame: Frame, box: np.ndarray) -> None:
         self.seen += 1

@@ -93,6 +93,11 @@ class Tracker:
                 self._begin(frame, boxes[column], clothing[column])
         return self._end(frame.time, frame.image.shape[:2])
 
+    def renumber(self, track: Track) -> None:
+        """Give a live track a number of its own from here on: the same person, but another walk."""
+        track.track_id = self._next_id
+        self._next_id += 1
+
     def finish(self) -> list[Track]:
         """End all tracks, at the end of the video."""
         ended, self.live = [track for track in self.live if track.confirmed], []
