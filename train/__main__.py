@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,36 @@ def _preset(presets: dict, name: str, steps: int | None):
     return presets[name] if steps is None else dataclasses.replace(presets[name], steps=steps)
 
 
+def _begin(task: Any, config: Any, init: Path | None) -> Any:
+    """The network that the config names, freshly drawn or with another run's weights."""
+    from train.export import newest_weights
+
+    model = task.new_model(config)
+    if init is not None:
+        newest_weights(init, model)
+    return model
+
+
+def _fit(
+    name: str,
+    preset: str,
+    config: Any,
+    run: Path,
+    init: Path | None,
+    model: Any,
+    loss: Any,
+    batches: Any,
+    evaluate: Any,
+) -> None:
+    from train.loop import fit
+
+    settings = {"task": name, "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)}
+    fit(
+        model, loss, batches, optimizer=config.optimizer, steps=config.steps, directory=run, config=settings,
+        seed=config.seed, evaluate=evaluate,
+    )  # fmt: skip
+
+
 @app.command()
 def detect(
     preset: Annotated[str, typer.Option(help="scenes+walkers | scenes")] = "scenes+walkers",
@@ -32,27 +62,13 @@ def detect(
     from train.config import DETECT_PRESETS
     from train.data import Prefetch
     from train.detect_data import load_detect_data, walkers_scenes
-    from train.export import newest_weights
-    from train.loop import fit
 
     config = _preset(DETECT_PRESETS, preset, steps)
-    model = task.new_model(config)
-    if init is not None:
-        newest_weights(init, model)
+    model = _begin(task, config, init)
     scenes = load_detect_data(data)
-    batches = Prefetch(task.make_batches(config, scenes))
-    fit(
-        model,
-        task.make_loss(walkers_scenes((config.size, config.size)) if config.walkers else None),
-        batches,
-        optimizer=config.optimizer,
-        steps=config.steps,
-        directory=run,
-        config={"task": "detect", "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)},
-        seed=config.seed,
-        evaluate=task.make_evaluation(config, scenes),
-    )
-    batches.close()
+    loss = task.make_loss(walkers_scenes((config.size, config.size)) if config.walkers else None)
+    with Prefetch(task.make_batches(config, scenes)) as batches:
+        _fit("detect", preset, config, run, init, model, loss, batches, task.make_evaluation(config, scenes))
 
 
 @app.command()
@@ -67,31 +83,18 @@ def pose(
     from train import pose as task
     from train.config import POSE_PRESETS
     from train.data import Prefetch
-    from train.export import newest_weights
-    from train.loop import fit
     from train.pose_data import load_pose_data
     from train.pose_walkers import walkers_drawer
 
     config = _preset(POSE_PRESETS, preset, steps)
-    model = task.new_model(config)
-    if init is not None:
-        newest_weights(init, model)
+    model = _begin(task, config, init)
     records = load_pose_data(data)
-    batches = Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image))
     size = (config.height, config.height * 3 // 4)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
-    fit(
-        model,
-        task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None),
-        batches,
-        optimizer=config.optimizer,
-        steps=config.steps,
-        directory=run,
-        config={"task": "pose", "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)},
-        seed=config.seed,
-        evaluate=task.make_evaluation(quick, records.image, size),
-    )
-    batches.close()
+    loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
+    evaluate = task.make_evaluation(quick, records.image, size)
+    with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
+        _fit("pose", preset, config, run, init, model, loss, batches, evaluate)
 
 
 @app.command()
@@ -105,25 +108,12 @@ def gait(
     """Identification vectors: walkers drawn on the device, as a pose network would see them, or followed by one."""
     from train import gait as task
     from train.config import GAIT_PRESETS
-    from train.export import newest_weights
-    from train.loop import fit
     from train.walks import read_walks
 
     config = _preset(GAIT_PRESETS, preset, steps)
-    model = task.new_model(config)
-    if init is not None:
-        newest_weights(init, model)
-    fit(
-        model,
-        task.make_loss(config),
-        task.make_batches(config, None if walks is None else read_walks(walks)),
-        optimizer=config.optimizer,
-        steps=config.steps,
-        directory=run,
-        config={"task": "gait", "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)},
-        seed=config.seed,
-        evaluate=task.make_evaluation(config),
-    )
+    batches = task.make_batches(config, None if walks is None else read_walks(walks))
+    model = _begin(task, config, init)
+    _fit("gait", preset, config, run, init, model, task.make_loss(config), batches, task.make_evaluation(config))
 
 
 @app.command()

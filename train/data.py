@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -42,6 +42,12 @@ class Prefetch:
             if wanted not in self._futures:
                 self._futures[wanted] = self._pool.submit(self._make, wanted)
         return self._futures.pop(step).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stops the threads; batches not yet begun are not made."""
