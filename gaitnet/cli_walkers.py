@@ -41,6 +41,10 @@ def make(
     frames: Annotated[int, typer.Option(min=1, max=100_000, help="Frames of each walk, 25 a second.")] = 50,
     width: Annotated[int, typer.Option(min=32, max=3840, help="Pixels.")] = 640,
     height: Annotated[int, typer.Option(min=32, max=2160, help="Pixels.")] = 480,
+    shutter: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Motion blur: how long of each frame light is taken in; five times slower."),
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same people and walks.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +76,16 @@ def make(
 
         progress(0, total)
         make_walkers(
-            folder, layout.value, count, views, conditions, seed, frames, size=(height, width), on_walk=written
+            folder,
+            layout.value,
+            count,
+            views,
+            conditions,
+            seed,
+            frames,
+            size=(height, width),
+            shutter=shutter,
+            on_walk=written,
         )
     if not done:
         raise ValueError(f"--condition: {layout.value} has no walks of {', '.join(conditions)}; see --help")

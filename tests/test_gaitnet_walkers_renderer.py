@@ -10,6 +10,7 @@ import pytest
 from gaitnet.walkers import appearance, scene
 from gaitnet.walkers.appearance import draw_appearance
 from gaitnet.walkers.camera import Camera, person_box, person_crop, project
+from gaitnet.walkers.dataset import crowd_person, plan_sequence, render_plan
 from gaitnet.walkers.primitives import Cones
 from gaitnet.walkers.raster import FAR, cover, project_cones, surface
 from gaitnet.walkers.renderer import render, render_frames
@@ -206,6 +207,23 @@ def test_frames_of_a_sequence_are_single_renders():
     np.testing.assert_allclose(
         frames[1].keypoints[1, 0], project(jax.tree.map(lambda leaf: leaf[1], cameras), points[0, :16])[0], atol=1e-3
     )
+
+
+def test_an_open_shutter_blurs_the_swinging_foot_and_not_the_place():
+    """Exposure over the time between frames: the picture is the mean of its moments; labels stay those of the frame."""
+    key, person = jax.random.key(3), crowd_person(1, 2)
+    plans = [plan_sequence(key, person, 0, 90.0, 3, 12.5, size=(64, 48), jitter=0.0, shutter=s) for s in (0.0, 0.9)]
+    quiet = [p._replace(scene=p.scene._replace(noise=jnp.zeros(()), quality=jnp.full((), 100.0))) for p in plans]
+    sharp, blurred = (render_plan(plan, (64, 48)) for plan in quiet)
+    np.testing.assert_array_equal(sharp.keypoints, blurred.keypoints)
+    np.testing.assert_array_equal(sharp.silhouettes, blurred.silhouettes)
+    changed = np.abs(np.asarray(sharp.frames, int) - np.asarray(blurred.frames, int)).max(-1)
+    assert changed[:, :8, :8].max() <= 1, "the place stands still"
+    assert changed.max() > 10
+    middle = quiet[1]
+    apart = [render_plan(middle._replace(points=middle.moments[:, k], moments=None), (64, 48)).frames for k in range(4)]
+    mean = np.mean([np.asarray(frames, float) for frames in (sharp.frames, *apart)], axis=0)
+    np.testing.assert_allclose(np.asarray(blurred.frames, float), mean, atol=2.5)
 
 
 def test_clothes_and_places_know_nothing_of_people():

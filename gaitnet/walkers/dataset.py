@@ -29,6 +29,10 @@ PICTURE = (480, 640)
 """(height, width) of the picture from which a crop camera cuts; only the camera's angles depend on it."""
 
 
+MOMENTS = (-0.5, -0.25, 0.25, 0.5)
+"""When a frame's exposure is looked at besides its middle, in parts of the exposure."""
+
+
 class Plan(NamedTuple):
     """One walk before its pixels: what `render_frames` needs."""
 
@@ -40,6 +44,8 @@ class Plan(NamedTuple):
     """One a frame."""
     scene: Scene
     seeds: UInt32[Array, "time"]
+    moments: Float[Array, "time moment point=23 xyz=3"] | None = None
+    """The points at other moments of each frame's exposure; None where nothing is blurred."""
 
 
 class Sequence(NamedTuple):
@@ -86,6 +92,7 @@ def plan_sequence(
     crop: bool = True,
     jitter: float = 1.0,
     photographs: Array | None = None,
+    shutter: float = 0.0,
 ) -> Plan:
     """Draw everything about one walk but its pixels.
 
@@ -102,6 +109,7 @@ def plan_sequence(
             camera moves along enough to keep its view. False: a camera on a tripod through whose picture he walks.
         jitter: size of the errors of the box that a crop is cut from; 1 a detector's, 0 none.
         photographs: see `draw_scene`.
+        shutter: 0..1, the share of the time between frames for which light is taken in: motion blur. 0 has none.
     """
     of_walk, of_wear, of_scene, of_camera, of_noise, of_follow, of_box = jax.random.split(key, 7)
     walk = draw_walk(of_walk, person, condition, session)
@@ -109,6 +117,10 @@ def plan_sequence(
     times = jnp.arange(frames) / rate
     points = walk_points(body, walk, times)
     middle = (points[0, PELVIS] + points[-1, PELVIS]) / 2 * jnp.array([1.0, 1.0, 0.0])
+    moments = None
+    if shutter:
+        later = [walk_points(body, walk, times + shutter * share / rate) for share in MOMENTS]
+        moments = jnp.stack(later, axis=1) - middle[None, None, None]
     points = points - middle[None, None]
     half = jnp.max(jnp.abs(points[:, PELVIS, 0]))
     tripod = draw_camera(of_camera, view, PICTURE if crop else size)
@@ -129,7 +141,7 @@ def plan_sequence(
         cameras = jax.tree.map(lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], frames, 0), tripod)
     wear = draw_appearance(of_wear, condition, walk.bag_side)
     seeds = jax.random.bits(of_noise, (frames,), jnp.uint32)
-    return Plan(points, body.radii, wear, cameras, draw_scene(of_scene, photographs), seeds)
+    return Plan(points, body.radii, wear, cameras, draw_scene(of_scene, photographs), seeds, moments)
 
 
 def _follow(camera: Camera, along: Float[Array, ""]) -> Camera:
@@ -147,8 +159,9 @@ def render_plan(plan: Plan, size: tuple[int, int], with_jpeg: bool = True, toget
     """The pixels of a plan; arguments as in `render_frames`, `size` as it was planned for."""
     people = jax.tree.map(lambda leaf: leaf[None], plan.wear)
     drawn = render_frames(
-        plan.points[:, None], plan.radii[None], people, plan.cameras, plan.scene, plan.seeds, size, with_jpeg, together
-    )
+        plan.points[:, None], plan.radii[None], people, plan.cameras, plan.scene, plan.seeds, size, with_jpeg, together,
+        None if plan.moments is None else plan.moments[:, :, None],
+    )  # fmt: skip
     return Sequence(
         jnp.round(drawn.rgb).astype(jnp.uint8),
         drawn.silhouette[:, 0],
@@ -221,10 +234,10 @@ def draw_batch(
     return Batch(drawn.frames, drawn.silhouettes, drawn.keypoints, drawn.visible, subject_id, condition, view)
 
 
-@partial(jax.jit, static_argnames=("frames", "size", "crop"))
-def _planned(key, crowd, subject_id, condition, view, frames, rate, session, size, crop) -> Plan:
+@partial(jax.jit, static_argnames=("frames", "size", "crop", "shutter"))
+def _planned(key, crowd, subject_id, condition, view, frames, rate, session, size, crop, shutter) -> Plan:
     person = draw_person(jax.random.fold_in(jax.random.key(crowd), subject_id))
-    return plan_sequence(key, person, condition, view, frames, rate, session, size, crop)
+    return plan_sequence(key, person, condition, view, frames, rate, session, size, crop, shutter=shutter)
 
 
 @partial(jax.jit, static_argnames=("size", "with_jpeg"))
@@ -245,15 +258,16 @@ def stream_sequence(
     crop: bool = False,
     with_jpeg: bool = False,
     chunk: int = 16,
+    shutter: float = 0.0,
 ) -> Iterator[Sequence]:
     """One walk of a person of a crowd, at most `chunk` frames at a time, so that a long video needs little memory.
 
     Arguments as in `draw_batch` and `plan_sequence`; without JPEG artefacts, since a video codec adds its own.
     """
-    plan = _planned(key, crowd, subject_id, condition, float(view), frames, float(rate), session, size, crop)
+    plan = _planned(key, crowd, subject_id, condition, float(view), frames, float(rate), session, size, crop, shutter)
     for start in range(0, frames, chunk):
         index = jnp.minimum(jnp.arange(start, start + chunk), frames - 1)  # equal shapes: one compilation
-        timed = {"points": plan.points, "cameras": plan.cameras, "seeds": plan.seeds}
+        timed = {"points": plan.points, "cameras": plan.cameras, "seeds": plan.seeds, "moments": plan.moments}
         part = plan._replace(**jax.tree.map(lambda leaf, index=index: leaf[index], timed))
         drawn = _rendered(part, size, with_jpeg)
         count = min(chunk, frames - start)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -56,6 +57,7 @@ def write_video(
     rate: float | int = 25.0,
     session: int = 0,
     size: tuple[int, int] = (480, 640),
+    shutter: float = 0.0,
 ) -> None:
     """One walk as `path` (mp4, H.264) with all that is known about it beside it (the same name, .json).
 
@@ -75,12 +77,15 @@ def write_video(
         rate: frames a second.
         session: recording day.
         size: (height, width) in pixels.
+        shutter: see `make_walkers`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     people: list[dict] = []
     with VideoWriter(path, rate) as writer:
-        for part in stream_sequence(key, crowd, subject_id, condition, view, frames, rate, session, size):
+        for part in stream_sequence(
+            key, crowd, subject_id, condition, view, frames, rate, session, size, shutter=shutter
+        ):
             for index, frame in enumerate(np.asarray(part.frames)):
                 writer.write(frame)
                 people.append(_labels(part, index))
@@ -183,6 +188,7 @@ def make_walkers(
     frames: int = 50,
     rate: float | int = 25.0,
     size: tuple[int, int] = (480, 640),
+    shutter: float = 0.0,
     on_walk: Callable[[Path], None] | None = None,
 ) -> list[Path]:
     """A whole data set of walkers under `root`.
@@ -201,6 +207,7 @@ def make_walkers(
         frames: of each walk.
         rate: frames a second.
         size: (height, width) of the pictures.
+        shutter: 0..1, the share of the time between frames for which light is taken in: motion blur. 0 has none.
         on_walk: told the path of every walk when it is written.
 
     Returns:
@@ -224,8 +231,9 @@ def make_walkers(
                 key = jax.random.fold_in(key, round(view * 10))
                 path = _path(Path(root), layout, subject, name, view)
                 if not path.exists():
-                    rest = (key, seed, subject, condition, view, frames, rate, session, size)
-                    _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", rest)
+                    walk = {"key": key, "crowd": seed, "subject_id": subject, "condition": condition, "view": view,
+                            "frames": frames, "rate": rate, "session": session, "size": size, "shutter": shutter}  # fmt: skip
+                    _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", walk)
                 written.append(path)
                 if on_walk is not None:
                     on_walk(path)
@@ -258,12 +266,12 @@ def _path(root: Path, layout: str, subject: int, name: str, view: float | int) -
             return root / f"{subject:03d}" / name / f"{view:03.0f}" / f"{view:03.0f}.pkl"
 
 
-def _write(path: Path, layout: str, stem: str, rest: tuple) -> None:
+def _write(path: Path, layout: str, stem: str, walk: dict[str, Any]) -> None:
     if layout == "video":
-        write_video(path, *rest)
+        write_video(path, **walk)
     elif layout == "tum-gaid":
-        write_frames(path, stream_sequence(*rest))
+        write_frames(path, stream_sequence(**walk))
     elif layout == "casia-b":
-        write_silhouettes(path, stem, stream_sequence(*rest))
+        write_silhouettes(path, stem, stream_sequence(**walk))
     else:
-        write_opengait(path, stream_sequence(*rest))
+        write_opengait(path, stream_sequence(**walk))

@@ -80,16 +80,23 @@ def draw(
     seed: UInt32[Array, ""],
     with_jpeg: bool = True,
     bands: int = 6,
+    around: Prepared | None = None,
 ) -> Rendered:
     """The pixels of one prepared frame, `bands` strips of rows one after the other (1 suits a GPU).
 
-    Why strips: a loop is what keeps XLA on a CPU from drawing a pixel again for every neighbour that blurs with it.
+    `around`, the same frame at other moments of its exposure (a leading axis), blurs what moves; labels and silhouettes
+    are those of the frame itself. Why strips: a loop is what keeps XLA on a CPU from drawing a pixel again for every
+    neighbour that blurs with it.
     """
     height = -(-size[0] // bands)
 
     def strip(top: Float[Array, ""]) -> tuple[Array, Array, Array]:
         line, column = jnp.meshgrid(top + jnp.arange(height), jnp.arange(size[1], dtype=jnp.float32), indexing="ij")
-        return _strip(prepared, scene, column, line)
+        packed, silhouettes, depth = _strip(prepared, scene, column, line)
+        if around is not None:
+            others = jax.lax.map(lambda moment: jnp.stack(_loosen(_strip(moment, scene, column, line)[0])), around)
+            packed = _tighten(list(jnp.concatenate([jnp.stack(_loosen(packed))[None], others]).mean(axis=0)))
+        return packed, silhouettes, depth
 
     packed, silhouettes, depth = jax.lax.map(strip, jnp.arange(bands, dtype=jnp.float32) * height)
     packed, depth = (plane.reshape(bands * height, size[1])[: size[0]] for plane in (packed, depth))
@@ -181,6 +188,7 @@ def render_frames(
     size: tuple[int, int] = (192, 144),
     with_jpeg: bool = True,
     together: int = 1,
+    moments: Float[Array, "time moment people point=23 xyz=3"] | None = None,
 ) -> Rendered:
     """`render` for the frames of one sequence: as `render`, but points, cameras and seeds have a leading axis `time`.
 
@@ -194,10 +202,13 @@ def render_frames(
         size: see `render`.
         with_jpeg: see `render`.
         together: how many frames are drawn at once: 1 keeps a CPU's caches warm, a GPU wants all of them.
+        moments: the points at other moments of each frame's exposure, for motion blur; each costs as much as a frame.
     """
     prepared = jax.vmap(prepare, (0, None, None, 0))(points, radii, appearance, cameras)
+    each = jax.vmap(prepare, (0, None, None, None))
+    around = None if moments is None else jax.vmap(each, (0, None, None, 0))(moments, radii, appearance, cameras)
     return jax.lax.map(
-        lambda frame: draw(frame[0], scene, size, frame[1], with_jpeg),
-        (prepared, seeds),
+        lambda frame: draw(frame[0], scene, size, frame[1], with_jpeg, around=frame[2]),
+        (prepared, seeds, around),
         batch_size=together if together > 1 else None,
     )
