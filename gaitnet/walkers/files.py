@@ -231,8 +231,10 @@ def make_walkers(
                 key = jax.random.fold_in(key, round(view * 10))
                 path = _path(Path(root), layout, subject, name, view)
                 if not path.exists():
-                    walk = {"key": key, "crowd": seed, "subject_id": subject, "condition": condition, "view": view,
-                            "frames": frames, "rate": rate, "session": session, "size": size, "shutter": shutter}  # fmt: skip
+                    walk = {
+                        "key": key, "crowd": seed, "subject_id": subject, "condition": condition, "view": view,
+                        "frames": frames, "rate": rate, "session": session, "size": size, "shutter": shutter,
+                    }  # fmt: skip
                     _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", walk)
                 written.append(path)
                 if on_walk is not None:
