@@ -81,7 +81,7 @@ class GaitTaskConfig:
 
 GAIT_PRESETS = {
     "walkers": GaitTaskConfig(),
-    "followed": GaitTaskConfig(people=8, seen=8, walks=2, steps=2400, any_view=0.15),
+    "followed": GaitTaskConfig(people=8, seen=8, walks=2, steps=2600, any_view=0.15),
     "short": GaitTaskConfig(
         subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
     ),
