@@ -27,23 +27,24 @@ def demo(
 
     recognizer = load(weights)
     command = f"gaitnet demo --seed {seed} --walkers {walkers}"
-    document = run(recognizer, output, DemoConfig(walkers, seed=seed), yardstick(weights), bar, command)
+    measure = yardstick(weights, recognizer.identity)
+    document = run(recognizer, output, DemoConfig(walkers, seed=seed), measure, bar, command)
     if as_json:
         emit(document)
         return
     show(document)
-    if document["weights"] and yardstick(weights) is None:
+    if document["weights"] and measure is None:
         note('these weights come without strangers: the threshold of "unknown" was set on the walkers themselves')
     say(f"\nLook at {document['files'][0]} (walkers, synthetic; {document['seconds']:.0f} s)")
 
 
-def yardstick(weights: Path | None) -> Any:
-    """What sets the threshold of "unknown", from the gait weights' folder; None where they come without."""
+def yardstick(weights: Path | None, model: str) -> Any:
+    """What sets the threshold of "unknown" for the networks `model`, from the gait weights' folder; None if nothing."""
     from gaitnet.identification.search import load_yardstick
     from humanpose.checkpoint import find
 
     try:
-        return load_yardstick(find("gait") if weights is None else weights / "gait")
+        return load_yardstick(find("gait") if weights is None else weights / "gait", model)
     except ValueError:
         return None
 

@@ -10,6 +10,8 @@ from gaitnet.cli_gallery import GalleryFile, opened, writable_gallery
 from gaitnet.cli_output import emit, rounded, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gaitnet.identification.gallery import Gallery
     from gaitnet.recognizer import Person
 
@@ -31,7 +33,7 @@ def enroll(
 ) -> None:
     """Remember how a person walks, from videos that show one walker each.
 
-    All videos are described first; if one cannot be used, nothing is enrolled.
+    All videos are described first; if one cannot be read or is unclear, nothing is enrolled.
     Enrol only people who agreed to it.
 
     [bold]Examples[/]
@@ -58,14 +60,19 @@ def enroll(
     for (video, number, _), owner in zip(walks, owners, strict=True):
         if owner not in (None, name):
             raise ValueError(f"{video}: person {number} is already enrolled as {owner!r}, by this very walk")
-    for (video, number, walker), owner in zip(walks, owners, strict=True):
-        if owner is None:
-            known.enroll(name, walker.windows, _provenance(video, number, walker))
-        if not as_json:
-            vectors = f"{len(walker.windows)} vectors" if owner is None else "enrolled before, nothing added"
+    fresh: list[tuple[Path, int, Any]] = []
+    for walk, owner in zip(walks, owners, strict=True):
+        if owner is None and not any(_same(walk[2], other.windows).any() for _, _, other in fresh):
+            fresh.append(walk)
+    if fresh:
+        known.enroll_walks(name, [(walk[2].windows, _provenance(*walk)) for walk in fresh])
+    new = [(video, number) for video, number, _ in fresh]
+    if not as_json:
+        for video, number, walker in walks:
+            added = (video, number) in new
+            vectors = f"{len(walker.windows)} vectors" if added else "enrolled before, nothing added"
             say(f"{video}: {name}, person {number}, {span(walker)} s: {vectors}")
     if as_json:
-        new = [(video, number) for (video, number, _), owner in zip(walks, owners, strict=True) if owner is None]
         videos = [
             {
                 "video": str(video), "people": records(people),
@@ -110,11 +117,16 @@ def _chosen(video: Path, people: "list[Person]", number: int | None, everyone: b
 
 def _owner(known: "Gallery", walker: "Person") -> str | None:
     """Whose template the walker's first window already is, if anybody's."""
+    near = _same(walker, known.vectors)
+    return next((t.subject_id for t, same in zip(known.templates, near, strict=True) if same), None)
+
+
+def _same(walker: "Person", vectors: "np.ndarray") -> "np.ndarray":
+    """Which vectors (template, size) are the walker's first window."""
     import numpy as np
 
     window = walker.windows[0]
-    far = np.linalg.norm(known.vectors - window, axis=1) > SAME * np.linalg.norm(window)
-    return next((t.subject_id for t, away in zip(known.templates, far, strict=True) if not away), None)
+    return np.linalg.norm(vectors - window, axis=1) <= SAME * np.linalg.norm(window)
 
 
 def _provenance(video: Path, number: int, walker: "Person") -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from gaitnet.cli_demo import yardstick
 from gaitnet.cli_describe import AsJson, Weights, load, look
 from gaitnet.cli_evaluate_kth import colours_of
 from gaitnet.cli_evaluate_output import Output, Tables, deliver_tables, folder_for
@@ -69,22 +70,11 @@ def clips(
             enrolled = [one for clip in ENROLLED for one in seen[clip]] + crowd[:walkers]
             probes = [(clip, one) for clip in SEARCHED for one in seen[clip]]
             probes += [("stranger", one) for one in crowd[walkers:]]
-            header, lines, remarks = answers(enrolled, probes, yardstick(weights))
+            header, lines, remarks = answers(enrolled, probes, yardstick(weights, recognizer.identity))
             tables.append((title, header, lines))
             notes += [text for text in remarks if text not in notes]
     footer = f"gaitnet evaluate clips --root {root}; weights {recognizer.identity}. Clips: research use, testing only."
     deliver_tables(Tables("clips", "Three men among walkers", LEAD, tables, notes, footer), output, as_json)
-
-
-def yardstick(weights: Path | None) -> Any:
-    """What sets the threshold of "unknown"; None where the weights bring nothing."""
-    from gaitnet.identification.search import load_yardstick
-    from humanpose.checkpoint import find
-
-    try:
-        return load_yardstick(find("gait") if weights is None else weights / "gait")
-    except ValueError:
-        return None
 
 
 def answers(

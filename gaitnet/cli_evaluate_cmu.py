@@ -60,11 +60,12 @@ def cmu(
     results: dict[str, Any] = {}
     walks: list[list[np.ndarray]] = []
     for common in (True, False):
-        walks, colours = seen(recognizer, clips, common)
+        walks, colours, places = seen(recognizer, clips, common)
         named = "one common body" if common else "own body"
         for method, result in results_of(recognizer, CMU, clips, walks).items():
             results[f"{named}: {method}"] = result
         results[f"{named}: colours of the person"] = result_of(CMU, clips, colours, svm)
+        results[f"{named}: colours of the place"] = result_of(CMU, clips, places, svm)
     described = rate_over_subjects(
         np.array([bool(walk) for walk in walks]), np.array([clip.subject_id for clip in clips])
     )
@@ -85,8 +86,8 @@ def _chosen(clips: "Sequence[Walk]", performers: Sequence[str]) -> "list[Walk]":
 
 def seen(
     recognizer: "GaitRecognizer", clips: "Sequence[Walk]", common: bool
-) -> "tuple[list[list[np.ndarray]], list[np.ndarray | None]]":
-    """Pose maps of each clip as the pose network sees it rendered, and colour histograms of its pictures."""
+) -> "tuple[list[list[np.ndarray]], list[np.ndarray | None], list[np.ndarray | None]]":
+    """Pose maps of each clip as the pose network sees it rendered; colour histograms of the person and of the place."""
     import numpy as np
 
     from gaitnet.evaluation.controls import colour_histograms
@@ -94,16 +95,18 @@ def seen(
 
     walks: list[list[np.ndarray]] = []
     colours: list[np.ndarray | None] = []
+    places: list[np.ndarray | None] = []
     with bar("one common body" if common else "own bodies", "clips") as progress:
         for number, clip in enumerate(clips):
             drawn: list[Any] = []
             person = joints_of_plan(recognizer, plan_of_clip(clip.path, number, common), RATE, drawn)
-            maps = maps_of(person, np.ones(len(person.frames), bool))
-            walks.append([] if maps is None else [maps])
+            walks.append(maps_of(person, np.ones(len(person.frames), bool)))
             pictures = [(np.asarray(chunk.frames[0]), _box(np.asarray(chunk.silhouettes[0]))) for chunk in drawn]
-            colours.append(np.stack([colour_histograms(picture, box)[0] for picture, box in pictures]))
+            both = [colour_histograms(picture, box) for picture, box in pictures]
+            for kept, number_of in ((colours, 0), (places, 1)):
+                kept.append(np.stack([histograms[number_of] for histograms in both]))
             progress(number + 1, len(clips))
-    return walks, colours
+    return walks, colours, places
 
 
 def plan_of_clip(path: Path, number: int, common: bool, rate: float | None = None) -> "Plan":
@@ -155,20 +158,29 @@ def _plan(key: Any, points: Any, radii: Any) -> "Plan":
 
     from gaitnet.walkers.appearance import draw_appearance
     from gaitnet.walkers.camera import crop_camera, draw_camera, person_box, person_crop
-    from gaitnet.walkers.dataset import PELVIS, PICTURE, REACH, Plan
+    from gaitnet.walkers.dataset import PELVIS, PICTURE, REACH, Plan, box_errors
     from gaitnet.walkers.scene import draw_scene
     from humanpose.preprocess import SIZE
 
-    of_wear, of_scene, of_camera, of_noise = jax.random.split(key, 4)
+    of_wear, of_scene, of_camera, of_noise, of_box = jax.random.split(key, 5)
     tripod = draw_camera(of_camera, 90.0, PICTURE, side=-1.0)
 
-    def camera_at(body: Any) -> Any:
+    shifts, scales = box_errors(of_box, len(points), 1.0)
+
+    def camera_at(body: Any, shift: Any, scale: Any) -> Any:
         along = tripod._replace(target=tripod.target.at[:2].add(body[PELVIS, :2]))
         box = person_box(along, body, jnp.full(body.shape[0], REACH))
-        return crop_camera(along, person_crop(box, SIZE), SIZE)
+        return crop_camera(along, person_crop(box, SIZE, shift, scale), SIZE)
 
     seeds = jax.random.bits(of_noise, (len(points),), jnp.uint32)
-    return Plan(points, radii, draw_appearance(of_wear), jax.vmap(camera_at)(points), draw_scene(of_scene), seeds)
+    return Plan(
+        points,
+        radii,
+        draw_appearance(of_wear),
+        jax.vmap(camera_at)(points, shifts, scales),
+        draw_scene(of_scene),
+        seeds,
+    )
 
 
 def _box(silhouette: "np.ndarray") -> "np.ndarray":

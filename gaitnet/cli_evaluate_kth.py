@@ -100,8 +100,8 @@ def watched(
             inside = frames_in_passes(ends, [one.frames for one in people])
             colours = colours_of(video, people, inside)
             for walk, parts, (person, place) in zip(own, inside, colours, strict=True):
-                maps = [maps_of(people[track], mask) for track, mask in parts]
-                found[walk.name] = ([one for one in maps if one is not None], person, place)
+                maps = [one for track, mask in parts for one in maps_of(people[track], mask)]
+                found[walk.name] = (maps, person, place)
             progress(number, len(videos))
     return [found[walk.name] for walk in passes]
 

@@ -79,7 +79,7 @@ def of_landmarks(records: "Sequence[PoseRecord]", every: int = 1) -> Iterator[Pi
         if len(ready) >= BATCH or (ready and frame.index >= last):
             part = [records[place] for place in ready]
             pictures = [images[record.frame or 0] for record in part]
-            yield _cropped(part, pictures, [mirrored[place] for place in ready], [record.source for record in part])
+            yield _cropped(part, pictures, [mirrored[place] for place in ready], [owner_of(record) for record in part])
             waiting, images = waiting[len(ready) :], {}
         if frame.index >= last:
             return
@@ -100,8 +100,13 @@ def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -
                 if box[0] <= middle[0] <= box[2] and box[1] <= middle[1] <= box[3]:
                     found[place] = one.keypoints[row]
     empty, keypoints = np.zeros((len(records), 0)), np.stack([record.keypoints for record in records])
-    visible, owners = np.stack([record.visible for record in records]), [record.source for record in records]
+    visible, owners = np.stack([record.visible for record in records]), [owner_of(record) for record in records]
     return Pictures(empty, empty, np.zeros(len(records), bool), keypoints, visible, owners), found
+
+
+def owner_of(record: "PoseRecord") -> str:
+    """Whose picture it is, as far as the name of a film tells: the three films of a KTH person are of one."""
+    return record.source.split("_")[0]
 
 
 def _cropped(

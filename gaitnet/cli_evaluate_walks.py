@@ -16,19 +16,15 @@ Alter = Callable[["np.ndarray", int], "np.ndarray"]
 """A control: (a walk's pose maps, seed) -> pose maps."""
 
 
-def maps_of(person: "Person", mask: "np.ndarray") -> "np.ndarray | None":
-    """Pose maps of some frames of a described person, as the recogniser makes them; None where they are too few."""
-    from gaitnet.pose_maps import pose_maps_of_track
-    from gaitnet.recognizer import SHORTEST
+def maps_of(person: "Person", mask: "np.ndarray") -> "list[np.ndarray]":
+    """Pose maps of some frames of a described person, as the recogniser makes them; none where they are too few."""
+    from gaitnet.recognizer import maps_of_walk
     from humanpose.skeleton import FLIP
 
     keypoints, probability, times = person.keypoints[mask], person.probability[mask], person.times[mask]
-    if len(times) < 2:
-        return None
     if person.mirrored:  # back to the names of the mirrored picture, which the maps expect
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
-    maps = pose_maps_of_track(keypoints, probability, times, mirror=person.mirrored)
-    return maps if len(maps) >= SHORTEST else None
+    return maps_of_walk(keypoints, probability, times, person.mirrored)
 
 
 def windows_of(

@@ -105,6 +105,8 @@ def as_it_is(path: Path) -> "Gallery | None":
     """The gallery, whichever networks it is of: listing and forgetting people must not need them. None if no file."""
     from gaitnet.identification.gallery import Gallery, _decode
 
+    if path.is_dir():
+        raise ValueError(f"--gallery: {path} is a folder; name a file")
     try:
         content = path.read_bytes()
     except FileNotFoundError:

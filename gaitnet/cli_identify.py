@@ -26,7 +26,8 @@ def identify(
     """Say who walks in a video: a name, or "unknown", or why somebody could not be described.
 
     The score must exceed a threshold that one stranger in a hundred exceeds.
-    The margin is the lead over the next best; "sure" is the confidence.
+    The margin is the lead over the next best; "sure" is how often a name with such
+    a score was right among synthetic walkers, half of them strangers.
     None of them proves who it is: see the README, "Know what gait cannot prove".
 
     [bold]Examples[/]
@@ -113,7 +114,7 @@ def searchable(known: "Gallery", weights: Path | None) -> "Search":
     from humanpose.checkpoint import find
 
     folder = find("gait") if weights is None else weights / "gait"
-    return Search.over(known.vectors, known.template_subject_ids, load_yardstick(folder))
+    return Search.over(known.vectors, known.template_subject_ids, load_yardstick(folder, known.model_sha256))
 
 
 def _identified(people: "list[Person]", search: "Search") -> list[dict[str, Any]]:

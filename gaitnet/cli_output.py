@@ -1,6 +1,7 @@
 """What commands say: tables and JSON on stdout; progress, notes and errors on stderr; the exit code of each failure."""
 
 import contextlib
+import dis
 import errno
 import json
 import os
@@ -69,11 +70,13 @@ def _of_ours(module: str) -> bool:
 
 
 def _raised_by_us(error: Exception) -> bool:
-    """Whether one of our own lines raised it: then it is a sentence for the user, not a library's."""
+    """Whether a `raise` of ours raised it: then it is a sentence for the user, not a defect of ours or a library's."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and _of_ours(trace.tb_frame.f_globals.get("__name__", ""))
+    if trace is None or not _of_ours(trace.tb_frame.f_globals.get("__name__", "")):
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
 def _system_sentence(error: OSError) -> str:

@@ -45,7 +45,7 @@ def make(
         float,
         typer.Option(min=0, max=1, help="Motion blur: how long of each frame light is taken in; five times slower."),
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same people and walks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=99_999, help="The same seed draws the same people and walks.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Draw synthetic walkers into a folder; what is there already is kept, so an interrupted run goes on.

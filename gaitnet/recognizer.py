@@ -7,6 +7,7 @@ second), so memory does not grow with the pictures.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
 from gaitnet.pose_maps import pose_maps_of_track
 from gaitnet.video.detect import FindPeople, PersonDetector
 from gaitnet.video.network import people_finder
-from gaitnet.video.people import PersonTrack, people
+from gaitnet.video.people import PeopleConfig, PersonTrack, people
 from gaitnet.video.read import Frame, VideoReader
 from humanpose import checkpoint
 from humanpose.checkpoint import CheckpointError
@@ -31,6 +32,8 @@ WINDOW = 48
 """Pose maps a window: about four strides. A track is described by the mean over its windows."""
 SHORTEST = 12
 """Fewest pose maps (about one stride) that are described."""
+GAP, LONGEST = 0.4, 30.0
+"""Seconds: over a longer gap nobody knows how the walk went on; a longer stretch is mapped part by part."""
 
 
 @dataclass
@@ -102,7 +105,7 @@ class GaitRecognizer:
     def follow(self, frames: Iterator[Frame], detector: PersonDetector) -> Iterator[Person]:
         """As `stream`, for frames that come from anywhere, with a detector that may have been primed with the scene."""
         pending: dict[int, list[tuple[np.ndarray, ...]]] = {}
-        for segment in people(frames, detector):
+        for segment in people(frames, detector, PeopleConfig(size=self.pose.size)):
             parts = pending.setdefault(segment.track_id, [])
             if len(segment.crops):
                 keypoints, probability = self.joints_of_crops(segment.crops, segment.affines)
@@ -125,12 +128,8 @@ class GaitRecognizer:
         mirrored: bool = False,
     ) -> Float[np.ndarray, "window size"]:
         """A track's keypoints (pixels; times in seconds) -> a vector a window; none where it is too short."""
-        if len(times) < 2:
-            return np.zeros((0, self.gait.config.size), np.float32)
-        maps = pose_maps_of_track(keypoints, probability, times, mirror=mirrored)
-        if len(maps) < SHORTEST:
-            return np.zeros((0, self.gait.config.size), np.float32)
-        return identification_vectors(self.gait, windows(maps))
+        cut = [window for maps in maps_of_walk(keypoints, probability, times, mirrored) for window in windows(maps)]
+        return identification_vectors(self.gait, cut) if cut else np.zeros((0, self.gait.config.size), np.float32)
 
     def _describe(self, segment: PersonTrack, parts: list[tuple[np.ndarray, ...]]) -> Person:
         if not parts:
@@ -199,6 +198,27 @@ def _counted(reader: VideoReader, progress: Callable[[int, int | None], None] | 
         yield frame
         if progress is not None:
             progress(frame.index + 1, reader.info.frames)
+
+
+def maps_of_walk(
+    keypoints: Float[np.ndarray, "time 16 2"],
+    probability: Float[np.ndarray, "time 16"],
+    times: Float[np.ndarray, " time"],
+    mirrored: bool,
+) -> list[Float[np.ndarray, "steps 17 17 16"]]:
+    """A track's keypoints as pose maps, in parts between the gaps in which the walker was not seen.
+
+    Parts too short to be described are left out. Long walks are taken LONGEST seconds at a time, so that the memory for
+    their maps stays small.
+    """
+    cut, began = [0], times[0] if len(times) else 0.0
+    for place in range(1, len(times)):
+        if times[place] - times[place - 1] > GAP or times[place] - began > LONGEST:
+            cut.append(place)
+            began = times[place]
+    pieces = [slice(*ends) for ends in pairwise([*cut, len(times)]) if ends[1] - ends[0] > 1]
+    maps = [pose_maps_of_track(keypoints[one], probability[one], times[one], mirror=mirrored) for one in pieces]
+    return [one for one in maps if len(one) >= SHORTEST]
 
 
 def windows(maps: Float[np.ndarray, "time 17 17 16"], length: int = WINDOW) -> list[np.ndarray]:

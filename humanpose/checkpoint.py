@@ -120,12 +120,15 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def find(directory_or_name: str | Path) -> Path:
-    """Locate a checkpoint folder: a path as it is, or the name of one that ships with the package or the checkout."""
+    """Locate a checkpoint folder: the name of one that ships with the package or the checkout, or else a path.
+
+    Shipped names come first, so that no folder of that name in the working directory takes their place.
+    """
     given = Path(directory_or_name)
     root = Path(__file__).resolve().parents[1]
     candidates = [given]
     if len(given.parts) == 1:
-        candidates += [root / "gaitnet" / "checkpoints" / given, root / "checkpoints" / given]
+        candidates = [root / "gaitnet" / "checkpoints" / given, root / "checkpoints" / given, given]
     for candidate in candidates:
         if (candidate / MANIFEST).is_file():
             return candidate

@@ -122,8 +122,8 @@ def test_maps_of_a_track_are_those_the_recogniser_makes():
     one = person(0, 40, mirrored=True)
     everything = np.ones(40, bool)
     expected = pose_maps_of_track(one.keypoints[:, FLIP], one.probability[:, FLIP], one.times, mirror=True)
-    assert np.array_equal(maps_of(one, everything), expected)
-    assert maps_of(one, np.arange(40) < 10) is None
+    assert np.array_equal(maps_of(one, everything)[0], expected)
+    assert maps_of(one, np.arange(40) < 10) == []
 
 
 # --- classifiers over windows
@@ -241,7 +241,7 @@ def test_each_pass_has_its_own_walk_and_colours(video: Path):
     ]
     (maps, grey, _), (_, green, _), (none, nothing, _) = watched(SimpleNamespace(describe=describe), passes)
     assert looked == [video]  # once for all its passes
-    assert np.array_equal(maps[0], maps_of(people[0], np.ones(28, bool)))
+    assert np.array_equal(maps[0], maps_of(people[0], np.ones(28, bool))[0])
     assert none == []
     assert nothing is None
     assert not np.allclose(grey.mean(0), green.mean(0), atol=0.2)

@@ -32,7 +32,7 @@ def test_a_video_and_what_is_known_about_it(videos):
     assert frames[0].shape == (60, 80, 3)
     assert frames[0].std() > 3
     known = json.loads(paths[0].with_suffix(".json").read_text(encoding="utf-8"))
-    assert known["identity"] == "walker-4-001"
+    assert known["identity"] == "walker-7400004-001"
     assert known["synthetic"] is True
     assert (known["condition"], known["view"], known["size"]) == ("NM", 90.0, [80, 60])
     assert known["joint_names"] == list(JOINTS)

@@ -115,6 +115,34 @@ def test_scalar_habits():
     assert 0.59 < np.mean(gait.stance) < 0.63
 
 
+def test_the_spreads_are_those_of_the_literature():
+    """Literal ranges: none of these may be turned up to make people easier to tell apart.
+
+    Between-subject s.d. in degrees over the cycle, about: Winter 1991, Kadaba 1989 and 1990 (hip 3-6, knee 4.5-7, ankle
+    3.5-5.5 with the offset of the markers, which a body has not), Murray 1967 (shoulder, elbow), Krebs 1992 (trunk).
+    """
+    assert 2.5 <= norms.LEG_SD["thigh"] <= 4
+    assert 4.5 <= norms.LEG_SD["knee"] <= 6.5
+    assert 3.5 <= norms.LEG_SD["ankle"] <= 5.5
+    assert 3 <= norms.ARM_SD["shoulder"] <= 5
+    assert 5 <= norms.ARM_SD["elbow"] <= 9
+    assert 0.2 <= norms.ARM_SWING_CV <= 0.32  # Murray 1967: 32 +- 10 degrees
+    assert norms.TRUNK_SD["obliquity"] <= 2
+    assert norms.TRUNK_SD["rotation"] <= 3.5
+    assert norms.TRUNK_SD["lean"] <= 3.5
+    assert norms.NECK_LEAN_SD <= 6
+    assert norms.WALK_RATIO_CV <= 0.1  # Sekiya & Nagasaki 1998
+
+
+def test_walk_ratio_differs_from_walk_to_walk():
+    """Step length over cadence is no fingerprint: it repeats as well as other habits (Sekiya & Nagasaki 1998)."""
+    ratio = np.log(days().speed / days().cadence ** 2)
+    within_day = np.sqrt(np.mean(np.var(ratio, axis=2, ddof=1)))
+    between_people = np.std(np.log(people().gait.speed / people().gait.cadence ** 2))
+    assert 0.01 < within_day < 0.03
+    assert 2 * within_day < between_people < 0.15
+
+
 @pytest.mark.parametrize(("curve", "spread"), list(enumerate(norms.LEG_SD.values())))
 def test_leg_curves_between_subjects(curve, spread):
     drawn = over_cycle(people().gait.leg[:, :, curve])

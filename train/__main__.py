@@ -1,7 +1,9 @@
 """`python -m train detect|pose|walks|gait|strangers|export`: trains the networks that the packages ship, packs them."""
 
 import dataclasses
+import hashlib
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,7 +75,7 @@ def detect(
 
 @app.command()
 def pose(
-    preset: Annotated[str, typer.Option(help="lspet+walkers | lspet | walkers")] = "lspet+walkers",
+    preset: Annotated[str, typer.Option(help="lspet+walkers | no-kth | lspet | walkers")] = "lspet+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
     init: Init = None,
     steps: Steps = None,
@@ -83,12 +85,12 @@ def pose(
     from train import pose as task
     from train.config import POSE_PRESETS
     from train.data import Prefetch
-    from train.pose_data import load_pose_data
+    from train.pose_data import PoseData, load_pose_data
     from train.pose_walkers import walkers_drawer
 
     config = _preset(POSE_PRESETS, preset, steps)
     model = _begin(task, config, init)
-    records = load_pose_data(data)
+    records = load_pose_data(data) if config.photographs or config.landmarks else PoseData([], [], {}, {})
     size = (config.height, config.height * 3 // 4)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
@@ -111,9 +113,13 @@ def gait(
     from train.walks import read_walks
 
     config = _preset(GAIT_PRESETS, preset, steps)
+    if walks is not None and not config.seen:
+        raise ValueError("--walks: this preset reads none; take --preset followed")
     batches = task.make_batches(config, None if walks is None else read_walks(walks))
+    read = {} if walks is None else {"walks_sha256": hashlib.sha256(walks.read_bytes()).hexdigest()}
     model = _begin(task, config, init)
-    _fit("gait", preset, config, run, init, model, task.make_loss(config), batches, task.make_evaluation(config))
+    evaluate = task.make_evaluation(config)
+    _fit("gait", preset, config, run, init, model, task.make_loss(config), batches, evaluate, **read)
 
 
 @app.command()
@@ -158,12 +164,18 @@ def export(
 
 
 def main() -> None:
-    """Runs the command; bad settings end in one sentence."""
+    """Runs the command; failures end in one sentence and the exit code of `gaitnet`'s commands."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app()
     except ValueError as error:
-        raise SystemExit(f"train: {error}") from None
+        code, said = 2, str(error)
+    except (FloatingPointError, OSError) as error:  # a loss without end, or a system that refuses
+        code, said = 1, str(error)
+    else:
+        return
+    print(f"train: {said}", file=sys.stderr)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ class PoseTaskConfig:
 
 POSE_PRESETS = {
     "lspet+walkers": PoseTaskConfig(photographs=16, landmarks=10, walkers=18, steps=7000),
-    "lspet": PoseTaskConfig(photographs=26, landmarks=6, walkers=0, steps=2600),
+    "no-kth": PoseTaskConfig(photographs=22, landmarks=0, walkers=22, steps=7000),
+    "lspet": PoseTaskConfig(photographs=32, landmarks=0, walkers=0, steps=2600),
     "walkers": PoseTaskConfig(photographs=0, landmarks=0, walkers=32, steps=3000),
 }
 
@@ -77,6 +78,8 @@ class GaitTaskConfig:
     def __post_init__(self):
         if self.people > self.subjects:
             raise ValueError(f"people: a batch of {self.people} people cannot be drawn from {self.subjects} subjects")
+        if self.seed >= 7_000_000:
+            raise ValueError(f"seed: crowds from 7,000,000 on are kept for evaluation, got {self.seed}")
 
 
 GAIT_PRESETS = {

@@ -70,7 +70,7 @@ def project_walk(key: PRNGKeyArray, points: Float[Array, "time 16 3"], view: Flo
 
 def blur_as_a_pose_network(key: PRNGKeyArray, keypoints: Float[Array, "time 16 2"]) -> Observed:
     """Adds a pose network's errors: noise, slow drift, a bias from the clothes, sides exchanged, joints lost."""
-    keys = jax.random.split(key, 8)
+    keys = jax.random.split(key, 9)
     time = keypoints.shape[0]
     hard = jnp.asarray(HARD)[None, :, None]
     normal = jax.random.normal
@@ -81,7 +81,7 @@ def blur_as_a_pose_network(key: PRNGKeyArray, keypoints: Float[Array, "time 16 2
     bias = 0.9 * normal(keys[3], (1, 16, 2))
     keypoints = keypoints + hard * (noise + drift + bias)
 
-    swap_rate = jnp.where(jax.random.bernoulli(keys[4], 0.5), 0.0, jax.random.uniform(keys[4], minval=0.0, maxval=0.5))
+    swap_rate = jnp.where(jax.random.bernoulli(keys[8], 0.6), 0.0, jax.random.uniform(keys[4], minval=0.0, maxval=0.3))
     runs = jax.image.resize(normal(keys[5], (2, max(time // 3, 2))), (2, time), "linear")
     swapped = runs > jax.scipy.stats.norm.ppf(1 - swap_rate)
     mirrored = keypoints[:, FLIP]

@@ -163,9 +163,11 @@ def fit(
 def _check_and_average(pending: list[tuple[int, Metrics]]) -> dict[str, float]:
     values = [(index, {name: float(value) for name, value in metrics.items()}) for index, metrics in pending]
     for index, metrics in values:
-        if not np.isfinite(metrics["loss"]):
+        # a gradient without end would spoil the weights although the loss of its step was sound
+        bad = next((name for name in ("loss", "gradient_norm") if not np.isfinite(metrics[name])), None)
+        if bad is not None:
             raise NonFiniteLossError(
-                f"the loss of step {index} is {metrics['loss']}; lower the learning rate or look at that step's batch. "
-                "The newest checkpoint is from before it."
+                f"the {bad.replace('_', ' ')} of step {index} is {metrics[bad]}; lower the learning rate or look at "
+                "that step's batch. The newest checkpoint is from before it."
             )
     return {name: float(np.mean([metrics[name] for _, metrics in values])) for name in values[0][1]}

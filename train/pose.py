@@ -70,6 +70,11 @@ def make_batches(
 ):
     """The batch of a step: photographs and landmarked frames; the walkers are drawn in the step itself."""
     size = (config.height, config.height * 3 // 4)
+    for name, records, count in (
+        ("photographs", photographs, config.photographs), ("landmarks", landmarks, config.landmarks)
+    ):  # fmt: skip
+        if count and not records:
+            raise ValueError(f"{name}: the preset wants {count} in a batch, but the folder of data sets holds none")
     parts = [
         (records, count, make_sample(records, images, size, augment), seed)
         for records, count, augment, seed in (

@@ -58,5 +58,5 @@ def make_strangers(
     names = tuple(f"stranger {plan.subject + 1:03d}" for plan in plans)
     path = Path(weights) / "gait" / FILE if to is None else Path(to)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_strangers(path, Strangers(described.vectors[GAIT], names))
+    save_strangers(path, Strangers(described.vectors[GAIT], names, recognizer.identity))
     return path

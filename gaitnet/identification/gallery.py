@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,8 +90,8 @@ class Gallery:
         manifest, vectors = _decode(content, self.path)
         if manifest["model_sha256"] != self.model_sha256:
             raise GalleryError(
-                f"{self.path} was enrolled with model {manifest['model_sha256'][:12]}, but the model in use is "
-                f"{self.model_sha256[:12]}; their vectors cannot be compared. Use the model of the gallery, or enrol "
+                f"{self.path} was enrolled with model {manifest['model_sha256']}, but the model in use is "
+                f"{self.model_sha256}; their vectors cannot be compared. Use the model of the gallery, or enrol "
                 "everybody again in a new gallery."
             )
         if vectors.shape[1] != self.size:
@@ -102,28 +102,39 @@ class Gallery:
     def enroll(
         self, subject_id: str, vectors: Float[np.ndarray, "template size"], meta: Mapping[str, Any] | None = None
     ) -> None:
-        """Add vectors (one per sequence) of a person, new or known; on the disk when this returns.
+        """Add vectors (one per sequence) of a person, new or known; see `enroll_walks`."""
+        self.enroll_walks(subject_id, [(vectors, meta or {})])
 
-        `meta` is kept with each of them and must be JSON-ready. Raises ValueError for an unusable name, vectors of
-        another size, without length (nobody was described) or not finite; GalleryError while another process keeps the
-        lock.
+    def enroll_walks(
+        self, subject_id: str, walks: Sequence[tuple[Float[np.ndarray, "template size"], Mapping[str, Any]]]
+    ) -> None:
+        """Add several walks' vectors (one per sequence) of a person, in one step: all of them or none.
+
+        They are on the disk when this returns. What is said of a walk is kept with each of its vectors and must be
+        JSON-ready. Raises ValueError for an unusable name, vectors of another size, without length (nobody was
+        described) or not finite; GalleryError while another process keeps the lock.
         """
         if not subject_id.strip() or not subject_id.isprintable():
             raise ValueError(f"subject_id: expected printable text that is not blank, got {subject_id!r}")
-        if vectors.ndim != 2 or vectors.shape[0] < 1 or vectors.shape[1] != self.size:
-            raise ValueError(f"vectors: expected (template, {self.size}) with at least one row, got {vectors.shape}")
-        vectors = vectors.astype(np.float32)
-        if not np.isfinite(vectors).all() or not np.any(vectors, axis=1).all():
-            raise ValueError(
-                "vectors: expected finite rows that are not all zero; leave sequences without a walker out"
-            )
-        try:
-            kept = json.loads(json.dumps(dict(meta or {}), allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"meta: expected what JSON can hold, got {meta!r} ({error})") from error
-        template = Template(subject_id, datetime.now(UTC).isoformat(timespec="seconds"), kept)
+        templates: tuple[Template, ...] = ()
+        for vectors, meta in walks:
+            if vectors.ndim != 2 or vectors.shape[0] < 1 or vectors.shape[1] != self.size:
+                raise ValueError(
+                    f"vectors: expected (template, {self.size}) with at least one row, got {vectors.shape}"
+                )
+            if not np.isfinite(vectors).all() or not np.any(vectors, axis=1).all():
+                raise ValueError(
+                    "vectors: expected finite rows that are not all zero; leave sequences without a walker out"
+                )
+            try:
+                kept = json.loads(json.dumps(dict(meta), allow_nan=False))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"meta: expected what JSON can hold, got {meta!r} ({error})") from error
+            template = Template(subject_id, datetime.now(UTC).isoformat(timespec="seconds"), kept)
+            templates += (template,) * len(vectors)
+        added = [vectors.astype(np.float32) for vectors, _ in walks]
         with self._exclusive():
-            self._replace(self.templates + (template,) * len(vectors), np.concatenate([self.vectors, vectors]))
+            self._replace(self.templates + templates, np.concatenate([self.vectors, *added]))
 
     def remove(self, subject_id: str) -> int:
         """Forget a person; return how many vectors went. Raises ValueError where nobody of that name is enrolled."""

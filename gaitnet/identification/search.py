@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ class Strangers(NamedTuple):
 
     vectors: Float[np.ndarray, "stranger size"]
     subject_ids: tuple[str, ...]
+    model: str = ""
+    """Which networks made the vectors (`GaitRecognizer.identity`)."""
 
 
 class Verification(NamedTuple):
@@ -83,7 +85,8 @@ class Search:
             scores = open_set_scores(*unready.tables(calibration.vectors), _UNSET.margin_weight).score
             # a stranger's name in the file must not clash with a name that somebody enrols
             names = [f"stranger/{name}" for name in calibration.subject_ids]
-            calibration = calibrate_open_set(scores, names, [f"enrolled/{name}" for name in owners], wanted_fpir)
+            threshold = calibrate_open_set(scores, names, [f"enrolled/{name}" for name in owners], wanted_fpir)
+            calibration = _with_confidence(threshold, calibration, len(machine.subject_ids))
         return cls(templates, tuple(owners), machine, calibration)
 
     def tables(
@@ -117,11 +120,45 @@ class Search:
         return Verification(score > threshold, score, threshold, margin, similarity, confidence)
 
 
-def load_yardstick(folder: str | Path) -> OpenSetCalibration | Strangers:
-    """What the threshold is set by, from the folder of the gait weights.
+def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, people: int) -> OpenSetCalibration:
+    """The calibration with a confidence that is a probability: how often an answer of such a score is right.
+
+    Learned by playing it through: as many strangers as people are enrolled (at most half of all) form a gallery of all
+    but the last walk of each; these last walks and the other strangers are searched for. Unchanged where fewer than two
+    strangers have two walks.
+    """
+    owners = np.asarray(strangers.subject_ids, dtype=str)
+    _, places, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    half = len(counts) // 2
+    members = np.flatnonzero(counts >= 2)[: half if people == 1 else min(people, half)]
+    if not len(members):
+        return calibration
+    rows = [np.flatnonzero(places == member) for member in members]
+    outside = strangers.vectors[~np.isin(places, members)]
+    weight = calibration.margin_weight
+    # one person has no margin to others: each is then searched for in a gallery of their own
+    groups = [[one] for one in range(len(members))] if people == 1 else [list(range(len(members)))]
+    right, wrong = [], []
+    for group in groups:
+        enrolled = np.concatenate([rows[one][:-1] for one in group])
+        search = Search.over(strangers.vectors[enrolled], owners[enrolled].tolist(), _UNSET)
+        found = open_set_scores(*search.tables(strangers.vectors[[rows[one][-1] for one in group]]), weight)
+        right.append(found.score[found.best == np.arange(len(group))])
+        wrong.append(open_set_scores(*search.tables(outside), weight).score)
+    genuine, others = np.concatenate(right), np.concatenate(wrong)
+    if not len(genuine):
+        return calibration
+    names = [f"stranger/{number}" for number in range(len(others))]
+    fitted = calibrate_open_set(others, names, [], 0.5, genuine)
+    return replace(calibration, slope=fitted.slope, intercept=fitted.intercept)
+
+
+def load_yardstick(folder: str | Path, model: str) -> OpenSetCalibration | Strangers:
+    """What the threshold is set by, from the folder of the gait weights; `model` names the networks in use.
 
     Raises:
-        ValueError: the folder holds neither strangers nor a calibration, or a damaged one.
+        ValueError: the folder holds neither strangers nor a calibration, or a damaged one, or strangers whom other
+            networks described.
 
     """
     path = Path(folder) / STRANGERS
@@ -136,17 +173,28 @@ def load_yardstick(folder: str | Path) -> OpenSetCalibration | Strangers:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             vectors = np.asarray(stored["vectors"], np.float32)
             names = tuple(str(name) for name in stored["subject_ids"])
+            made_by = str(stored["model"])
         if vectors.ndim != 2 or len(vectors) != len(names) or not np.isfinite(vectors).all():
             raise ValueError(f"vectors {vectors.shape} for {len(names)} names")
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a sound file of strangers ({error}); install the weights again") from error
-    return Strangers(vectors, names)
+    if made_by != model:
+        raise ValueError(
+            f"{path} was described by the networks {made_by}, not by those in use, {model}: make it anew with "
+            "python -m train strangers"
+        )
+    return Strangers(vectors, names, made_by)
 
 
 def save_strangers(path: str | Path, strangers: Strangers) -> None:
     """Write strangers as `load_yardstick` reads them, in float16."""
     with Path(path).open("wb") as file:
-        np.savez(file, vectors=strangers.vectors.astype(np.float16), subject_ids=np.array(strangers.subject_ids))
+        np.savez(
+            file,
+            vectors=strangers.vectors.astype(np.float16),
+            subject_ids=np.array(strangers.subject_ids),
+            model=np.array(strangers.model),
+        )
 
 
 _UNSET = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})

@@ -31,13 +31,14 @@ class PeopleConfig:
 
     least_frames: frames wholly in view that a walk needs; least_height: pixels of the video from head to foot;
     segment: frames that are handed out at once (the last part may hold up to least_frames more); lag: seconds a picture
-    waits for the boxes that come after it.
+    waits for the boxes that come after it; size: (height, width) of the crops, the pose network's.
     """
 
     least_frames: int = 15
     least_height: float | int = 40.0
     segment: int = 300
     lag: float | int = 0.7
+    size: tuple[int, int] = SIZE
 
     def __post_init__(self) -> None:
         if self.least_frames < 2 or self.segment < self.least_frames:
@@ -141,6 +142,7 @@ class _File:
     seen: int = 0
     outside: int = 0
     small: int = 0
+    still: int = 0
     way: list[tuple[float, np.ndarray]] = field(default_factory=list)  # a sparse record of the whole walk
     frames: list[tuple[int, float, np.ndarray]] = field(default_factory=list)  # for those who are not described
 
@@ -176,8 +178,9 @@ class _File:
             self.way.append((frame.time, box))
             if len(self.way) > 600:
                 del self.way[::2]
-        if len(self.frames) < self.config.segment:
-            self.frames.append((frame.index, frame.time, box))
+        if len(self.frames) >= self.config.segment:
+            self.frames.pop()  # the last one stays, so that the span is whole
+        self.frames.append((frame.index, frame.time, box))
         height, width = frame.image.shape[:2]
         cut = _cut(box, width, height)
         self.outside += cut
@@ -200,16 +203,20 @@ class _File:
         boxes = np.array([box for _, box in self.known])
         near = np.abs(times - part.time) <= self.config.lag + 0.3
         box = smooth_box(times[near], boxes[near], part.time)
-        if self.mirrored is None and len(times) >= 4:
-            self.mirrored = heading(times, boxes) == "left"
         height = box[3] - box[1]
         if height < self.config.least_height:
             return
+        where = heading(times[near], boxes[near])
+        if where == "standing":  # somebody who waits: only the walk before and after is described
+            self.still += 1
+            return
+        if self.mirrored is None:
+            self.mirrored = where == "left"
         # the crop follows height and trunk alone: a long stride does not shrink the person
         middle, half = (box[0] + box[2]) / 2, min((box[2] - box[0]) / 2, 0.37 * height)
         inner = np.array([middle - half, box[1], middle + half, box[3]]) - np.tile(part.origin, 2)
-        affine = crop_affine(inner, SIZE, MARGIN, bool(self.mirrored))
-        pixels = crop(part.pixels, affine, SIZE)
+        affine = crop_affine(inner, self.config.size, MARGIN, self.mirrored)
+        pixels = crop(part.pixels, affine, self.config.size)
         affine[:, 2] += part.origin
         self.done.append((part.index, part.time, box, pixels, affine))
 
@@ -217,12 +224,8 @@ class _File:
         """Hand out a full segment of a walk that goes on, or None."""
         if len(self.done) < self.config.segment + self.config.least_frames:
             return None
-        where = self._heading()
-        if where == "standing":  # somebody who waits: let the crops go, a later walk is described
-            self.done.clear()
-            return None
         done, self.done = self.done[: self.config.segment], self.done[self.config.segment :]
-        part = self._pack(done, where, last=False)
+        part = self._pack(done, last=False)
         self.segments += 1
         return part
 
@@ -233,42 +236,41 @@ class _File:
         part = self.segment_due()
         if part is not None:
             yield part
-        where = self._heading()
-        if len(self.done) >= self.config.least_frames and (where != "standing" or self.segments):
-            yield self._pack(self.done, where, last=True)
-        else:
-            yield self._unknown(self._reason(where), where)
+        if len(self.done) >= self.config.least_frames:
+            yield self._pack(self.done, last=True)
+        elif self.frames:
+            yield self._unknown(self._reason())
 
     def _heading(self) -> Heading:
         times = np.array([time for time, _ in self.way])
         return heading(times, np.array([box for _, box in self.way]).reshape(-1, 4))
 
-    def _reason(self, where: Heading) -> Reason | None:
+    def _reason(self) -> Reason | None:
         if self.segments:
             return None  # described already; only a short end is left
         if self.small > 0.5 * self.seen:
             return "too small"
         if self.outside > 0.5 * self.seen and self.seen >= self.config.least_frames:
             return "partly out of view"
-        if len(self.done) < self.config.least_frames:
-            return "too few frames"
-        return "not walking" if where == "standing" else "too few frames"
+        return "not walking" if self.still >= self.config.least_frames else "too few frames"
 
-    def _pack(self, done: list, where: Heading, last: bool) -> PersonTrack:
+    def _pack(self, done: list, last: bool) -> PersonTrack:
         kept = _consistent(np.array([box for _, _, box, _, _ in done]))
+        kept |= not kept.any()
         indices, times, boxes, crops, affines = zip(
             *(entry for entry, keep in zip(done, kept, strict=True) if keep), strict=True
         )
         return PersonTrack(
             self.track.track_id, self.segments, last, np.array(indices), np.array(times), np.array(boxes),
-            np.stack(crops), np.stack(affines), bool(self.mirrored), where, None,
+            np.stack(crops), np.stack(affines), bool(self.mirrored), self._heading(), None,
         )  # fmt: skip
 
-    def _unknown(self, reason: Reason | None, where: Heading) -> PersonTrack:
+    def _unknown(self, reason: Reason | None) -> PersonTrack:
         indices, times, boxes = zip(*self.frames, strict=True)
         return PersonTrack(
             self.track.track_id, self.segments, True, np.array(indices), np.array(times), np.array(boxes),
-            np.zeros((0, *SIZE, 3), np.uint8), np.zeros((0, 2, 3)), bool(self.mirrored), where, reason,
+            np.zeros((0, *self.config.size, 3), np.uint8), np.zeros((0, 2, 3)), bool(self.mirrored), self._heading(),
+            reason,
         )  # fmt: skip
 
 

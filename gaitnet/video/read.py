@@ -167,8 +167,12 @@ class VideoReader:
             time = picture.time
             if time is None:
                 time = start + last + 1 / rate if index else 0.0
-            start = float(time) if index == 0 else start
-            last = max(float(time) - start, last) if index else 0.0
+            now = float(time)
+            if index == 0:
+                start = now
+            elif now - start <= last:  # a clock that was set back, as where recordings were joined: time goes on
+                start = now - last - 1 / rate
+            last = now - start
             if last >= due:
                 image = picture.to_ndarray(format="rgb24", width=size[0], height=size[1])
                 yield Frame(index, last, _upright(image, picture.rotation))
@@ -215,11 +219,17 @@ class VideoReader:
             "rate": rate, "frames": len(names), "duration": len(names) / rate, "codec": "pictures", "rotation": 0,
         }  # fmt: skip
         size: tuple[int, int] | None = None
-        index = 0
+        index, due = 0, 0.0
         for name in names:
+            if index / rate < due:
+                index += 1
+                continue
             # imdecode of the bytes: imread prints to the terminal where a file is damaged
             data = np.fromfile(name, np.uint8)
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+            try:
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+            except cv2.error:  # a header that announces more pixels than OpenCV takes
+                image = None
             if image is None:
                 self._warn(f"{name.name} is not a readable picture and was skipped")
                 continue
@@ -227,6 +237,7 @@ class VideoReader:
             if (image.shape[1], image.shape[0]) != size:
                 image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
             yield Frame(index, index / rate, np.asarray(image, np.uint8))
+            due = index / rate + self.every - 1e-3 if self.every else 0.0
             index += 1
 
 

@@ -97,7 +97,9 @@ class VideoWriter:
     def _open(self, height: int, width: int) -> None:
         import av
 
-        self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
+        self._container = av.open(
+            f"file:{self._temporary.absolute()}", "w", format="mp4", options={"movflags": "+faststart"}
+        )
         self._stream = self._container.add_stream("libx264", rate=Fraction(self.rate).limit_denominator(1001))
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, _CLOCK)

@@ -127,7 +127,7 @@ def plan_sequence(
     if crop:
         follow = jnp.maximum(jax.random.uniform(of_follow), 1 - 0.3 * tripod.distance / jnp.maximum(half, 1e-3))
         cameras = jax.vmap(lambda at: _follow(tripod, at * follow))(points[:, PELVIS, 0])
-        shift, scale = _box_errors(of_box, frames, jitter)
+        shift, scale = box_errors(of_box, frames, jitter)
 
         def cut(camera: Camera, body_points: Array, shift: Array, scale: Array) -> Camera:
             box = person_box(camera, body_points, jnp.full(body_points.shape[0], REACH))
@@ -148,7 +148,7 @@ def _follow(camera: Camera, along: Float[Array, ""]) -> Camera:
     return camera._replace(target=camera.target.at[0].add(along))
 
 
-def _box_errors(key: PRNGKeyArray, frames: int, jitter: float) -> tuple[Array, Array]:
+def box_errors(key: PRNGKeyArray, frames: int, jitter: float) -> tuple[Array, Array]:
     """Shift (time, xy; of the crop height) and scale (time) of a detector's boxes: an offset, and trembling."""
     steady, trembling = (jax.random.normal(k, (n, 3)) for k, n in zip(jax.random.split(key), (1, frames), strict=True))
     errors = jitter * (0.025 * steady + 0.005 * trembling)

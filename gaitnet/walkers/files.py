@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from gaitnet.video.write import VideoWriter
 from gaitnet.walkers.dataset import Sequence, stream_sequence
 from gaitnet.walkers.walk import CONDITIONS
+from gaitnet.walkers.walks import FILES
 from humanpose.skeleton import JOINTS
 
 LAYOUTS = ("video", "casia-b", "tum-gaid", "opengait")
@@ -203,7 +204,7 @@ def make_walkers(
         subjects: how many people, numbered from 1.
         views: degrees 0..180; TUM-GAID has one only and takes the first.
         conditions: of `walk.CONDITIONS`; a layout leaves out those its data set has not.
-        seed: of crowd and walks.
+        seed: 0..99,999, of crowd and walks; none of these people was trained on.
         frames: of each walk.
         rate: frames a second.
         size: (height, width) of the pictures.
@@ -227,12 +228,13 @@ def make_walkers(
     for subject in range(1, subjects + 1):
         for name, condition, session, number in _walks(layout, conditions):
             for view in views[:1] if layout == "tum-gaid" else views:
-                key = jax.random.fold_in(jax.random.key(seed), subject * 1000 + number)
+                key = jax.random.fold_in(jax.random.key(FILES + seed), subject * 1000 + number)
                 key = jax.random.fold_in(key, round(view * 10))
                 path = _path(Path(root), layout, subject, name, view)
-                if not path.exists():
+                # a video is written before what is known about it, so the latter tells that both are whole
+                if not (path.with_suffix(".json") if layout == "video" else path).exists():
                     walk = {
-                        "key": key, "crowd": seed, "subject_id": subject, "condition": condition, "view": view,
+                        "key": key, "crowd": FILES + seed, "subject_id": subject, "condition": condition, "view": view,
                         "frames": frames, "rate": rate, "session": session, "size": size, "shutter": shutter,
                     }  # fmt: skip
                     _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", walk)

@@ -61,8 +61,8 @@ def draw_walk(
     condition = jnp.asarray(condition, jnp.int32)
     day = jax.random.fold_in(jax.random.key(gait.seed), session)
     of_scores, of_uniform = jax.random.split(key)
-    day_scores, scores = Scores(day, 300), Scores(of_scores, 320)
-    today, now = day_scores.take(10), scores.take(10)
+    day_scores, scores = Scores(day, 302), Scores(of_scores, 322)
+    today, now = day_scores.take(12), scores.take(12)
     strengths = scores.take(len(norms.CONDITION))
     uniform = jax.random.uniform(of_uniform, (1 + TONES + len(CHANNELS) * 2 * TONES,))
     # Habits outside the curves: the same parts of the between-subject spread.
@@ -76,6 +76,8 @@ def draw_walk(
         jnp.exp(norms.SESSION_SPEED_CV * today[0] + norms.TRIAL_SPEED_CV * jnp.clip(now[0], -2, 2)) * effect["speed"]
     )
     speed = gait.speed * speed_factor
+    # step length over cadence is a habit as well, and no more constant than the others
+    walk_ratio = jnp.exp(norms.WALK_RATIO_CV * habit[10])
 
     def varied(usual: Array, draw: Callable[[Scores], Array]) -> Array:
         return usual + norms.SESSION_SHARE * draw(day_scores) + norms.TRIAL_SHARE * draw(scores)
@@ -94,7 +96,7 @@ def draw_walk(
     return Walk(
         condition=condition,
         speed=speed,
-        cadence=gait.cadence * jnp.sqrt(speed_factor),
+        cadence=gait.cadence * jnp.sqrt(speed_factor / walk_ratio),
         phase=uniform[0],
         stance=gait.stance + norms.STANCE_PER_SPEED * (speed - gait.speed) + norms.STANCE_SD * habit[1],
         leg=leg.at[:, 1].set(knee),
@@ -105,7 +107,7 @@ def draw_walk(
         abduction=gait.abduction + jnp.radians(norms.ARM_ABDUCTION_SD * habit[4] + effect["abduction"]),
         step_width=jnp.maximum(gait.step_width + norms.STEP_WIDTH_SD * habit[5], 0.02),
         toe_out=gait.toe_out + jnp.radians(norms.TOE_OUT_SD * habit[6:8]),
-        clearance=gait.clearance + effect["clearance"],
+        clearance=jnp.maximum(gait.clearance + norms.CLEARANCE_SD * habit[11], 0.004) + effect["clearance"],
         late_step=gait.late_step + norms.STEP_TIME_ASYMMETRY_SD * habit[8],
         long_step=gait.long_step + norms.STEP_LENGTH_ASYMMETRY_SD * habit[9],
         bag_side=gait.bag_side,

@@ -18,7 +18,7 @@ from gaitnet.walkers.body import common_body, draw_person
 from gaitnet.walkers.dataset import plan_sequence, render_plan
 from gaitnet.walkers.walk import CONDITIONS
 
-DEMO, EVALUATION, STRANGERS = 7_100_000, 7_200_000, 7_300_000
+DEMO, EVALUATION, STRANGERS, FILES = 7_100_000, 7_200_000, 7_300_000, 7_400_000
 """Seeds of crowds that share nobody with the training's (whose seeds are those of its presets) nor with each other.
 
 Up to 99,999 may be added to each for other people of the same use."""
