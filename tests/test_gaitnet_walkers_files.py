@@ -52,6 +52,13 @@ def test_nothing_half_written_stays_and_what_is_there_is_kept(videos):
     assert paths[0].stat().st_mtime_ns == stamp
 
 
+def test_other_walkers_are_not_mixed_in(videos):
+    root, _ = videos
+    with pytest.raises(ValueError, match="drawn otherwise"):
+        make_walkers(root, "video", **{**SMALL, "seed": SMALL["seed"] + 1})
+    assert json.loads((root / "walkers.json").read_text())["seed"] == SMALL["seed"]
+
+
 def test_casia_b_silhouettes(tmp_path):
     paths = make_walkers(tmp_path, "casia-b", **{**SMALL, "conditions": ("CL",)})
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["001/cl-01/090", "001/cl-02/090"]
@@ -103,7 +110,7 @@ def test_an_interrupted_walk_leaves_nothing(tmp_path, monkeypatch):
         make_walkers(tmp_path, "casia-b", **SMALL)
     with pytest.raises(KeyboardInterrupt):
         files.write_video(tmp_path / "a.mp4", jax.random.key(0), 0, 1, 0, 90.0, 3)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "walkers.json"]
 
 
 @pytest.mark.parametrize(

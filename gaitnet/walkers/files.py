@@ -21,6 +21,9 @@ from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import FILES
 from humanpose.skeleton import JOINTS
 
+SETTINGS = "walkers.json"
+"""In a folder of walkers: how they are drawn, so that an interrupted run is not continued otherwise."""
+
 LAYOUTS = ("video", "casia-b", "tum-gaid", "opengait")
 
 WALKS = {"NM": ("nm", 6), "BP": ("bg", 1), "HB": ("bg", 1), "CL": ("cl", 2)}
@@ -215,7 +218,8 @@ def make_walkers(
         The paths of all walks.
 
     Raises:
-        ValueError: an unknown layout or condition, no subjects, frames or views.
+        ValueError: an unknown layout or condition, no subjects, frames or views; or `root` holds walkers that were
+            drawn otherwise.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
@@ -224,9 +228,12 @@ def make_walkers(
         raise ValueError(f"conditions: expected some of {', '.join(CONDITIONS)}, got {', '.join(unknown) or 'none'}")
     if subjects < 1 or frames < 1 or not views:
         raise ValueError(f"subjects, frames, views: expected one or more of each, got {subjects}, {frames}, {views}")
-    written = []
+    walks, written = list(_walks(layout, conditions)), []
+    if walks:
+        settings = {"seed": seed, "frames": frames, "rate": rate, "size": list(size), "shutter": shutter}
+        _same_as_before(Path(root) / SETTINGS, settings)
     for subject in range(1, subjects + 1):
-        for name, condition, session, number in _walks(layout, conditions):
+        for name, condition, session, number in walks:
             for view in views[:1] if layout == "tum-gaid" else views:
                 key = jax.random.fold_in(jax.random.key(FILES + seed), subject * 1000 + number)
                 key = jax.random.fold_in(key, round(view * 10))
@@ -244,18 +251,34 @@ def make_walkers(
     return written
 
 
+def _same_as_before(path: Path, settings: dict[str, Any]) -> None:
+    """Note how the walkers of a folder are drawn; refuse to mix them with others."""
+    if path.exists():
+        try:
+            before = json.loads(path.read_bytes())
+        except ValueError:
+            before = None
+        if before != settings:
+            raise ValueError(f"{path.parent} holds walkers drawn otherwise ({path.name}); choose another folder")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _whole(path) as temporary:
+        temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")
+
+
 def _walks(layout: str, conditions: tuple[str, ...]) -> Iterator[tuple[str, int, int, int]]:
-    """Name, condition, session and number of each walk of one person."""
+    """Name, condition, session and number of each walk of one person; numbers do not depend on what is left out."""
     if layout == "video":
-        names = [(f"{name}-{session}", CONDITIONS.index(name), session) for name in conditions for session in (0, 1)]
+        names = [(f"{name}-{session}", CONDITIONS.index(name), session) for name in CONDITIONS for session in (0, 1)]
     else:
         names, taken = [], dict.fromkeys(("nm", "bg", "cl", "n", "b", "s"), 0)
         for condition, (short, count) in (GAID_WALKS if layout == "tum-gaid" else WALKS).items():
-            for _ in range(count if condition in conditions else 0):
+            for _ in range(count):
                 taken[short] += 1
                 name = f"{short}{taken[short]:02d}" if layout == "tum-gaid" else f"{short}-{taken[short]:02d}"
                 names.append((name, CONDITIONS.index(condition), 0))
-    yield from ((*row, number) for number, row in enumerate(names))
+    wanted = {CONDITIONS.index(name) for name in conditions}
+    yield from ((*row, number) for number, row in enumerate(names) if row[1] in wanted)
 
 
 def _path(root: Path, layout: str, subject: int, name: str, view: float | int) -> Path:
