@@ -32,19 +32,13 @@ def _begin(task: Any, config: Any, init: Path | None) -> Any:
 
 
 def _fit(
-    name: str,
-    preset: str,
-    config: Any,
-    run: Path,
-    init: Path | None,
-    model: Any,
-    loss: Any,
-    batches: Any,
-    evaluate: Any,
-) -> None:
+    name: str, preset: str, config: Any, run: Path, init: Path | None, model: Any, loss: Any, batches: Any,
+    evaluate: Any, **read: str,
+) -> None:  # fmt: skip
+    """Trains, or resumes under equal settings; `read` names by checksum what else the run reads."""
     from train.loop import fit
 
-    settings = {"task": name, "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config)}
+    settings = {"task": name, "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config), **read}
     fit(
         model, loss, batches, optimizer=config.optimizer, steps=config.steps, directory=run, config=settings,
         seed=config.seed, evaluate=evaluate,
