@@ -40,6 +40,12 @@ def weights(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def sure_enough(monkeypatch):
+    """Networks that never learned anything are not sure of any joint."""
+    monkeypatch.setattr("gaitnet.recognizer.LEAST_SURE", 0.0)
+
+
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
     """A figure of bars that walks to the right before a noisy wall."""

@@ -128,14 +128,15 @@ def test_who_stands_is_not_walking():
 
 def test_who_turns_round_begins_another_walk():
     """To the right, a turn inside the picture, and back: two walks, each shown walking to the right."""
-    there, back = list(_frames(88)), list(_frames(88, mirrored=True))
-    offset = WIDTH - 1 - (25 + 60 * 87 / 25) - 25  # where the mirrored walk begins is where the first one ended
-    shifted = [np.roll(frame.image, -round(offset), axis=1) for frame in back]
-    frames = there + [Frame(88 + k, (88 + k) / 25, image) for k, image in enumerate(shifted)]
-    scene = [Frame(k, k / 25, np.full_like(there[0].image, 140)) for k in range(4)]
-    detector = PersonDetector()
-    detector.background.prime(scene + frames[::2])
-    first, second = (track for track in people(frames, detector) if track.reason is None)
+    there = list(_frames(88))
+    ended, scene = 25 + 60 * 87 / 25, np.clip(np.random.default_rng(9).normal(140, 12, (HEIGHT, WIDTH, 3)), 0, 255)
+    back = []
+    for index in range(1, 88):
+        flipped = scene[:, ::-1].copy()
+        _draw(flipped, WIDTH - 1 - ended + 60 * index / 25, 110, 165, np.sin(2 * np.pi * index / 25))
+        back.append(Frame(87 + index, (87 + index) / 25, flipped[:, ::-1].astype(np.uint8)))
+    frames = there + back
+    first, second = (track for track in people(frames, _primed(frames)) if track.reason is None)
     assert (first.heading, second.heading) == ("right", "left")
     assert (first.mirrored, second.mirrored) == (False, True)
     assert first.track_id != second.track_id

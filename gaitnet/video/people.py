@@ -283,7 +283,6 @@ def _consistent(boxes: np.ndarray) -> np.ndarray:
 
 
 def _cut(box: np.ndarray, width: int, height: int) -> bool:
-    """Whether the picture's border cuts the person: the box touches it left or right, or has no room to be whole."""
+    """Whether the picture's border cuts the person: the box touches it anywhere."""
     slack = 0.004 * max(width, height)
-    sides = box[0] <= slack or box[2] >= width - slack
-    return bool(sides or (box[1] <= slack and box[3] >= height - slack))
+    return bool(box[:2].min() <= slack or box[2] >= width - slack or box[3] >= height - slack)
