@@ -25,7 +25,7 @@ def identify(
 ) -> None:
     """Say who walks in a video: a name, or "unknown", or why somebody could not be described.
 
-    The score must exceed a threshold that one stranger in a hundred exceeds.
+    The score must exceed a threshold that one (synthetic) stranger in a hundred exceeds.
     The margin is the lead over the next best; "sure" is how often a name with such
     a score was right among synthetic walkers, half of them strangers.
     None of them proves who it is: see the README, "Know what gait cannot prove".
