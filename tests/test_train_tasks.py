@@ -1,5 +1,6 @@
 """The tasks of `train`: what a sample is made of, and that followed walks are whose they claim to be."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walks import Crowd
 from humanpose.augment import AugmentConfig
+from humanpose.checkpoint import CheckpointError, flatten, save
 from humanpose.datasets.record import PoseRecord
 from humanpose.estimator import HumanPoseNN
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.skeleton import FLIP, INDEX
 from train import gait
 from train.config import GAIT_PRESETS, GaitTaskConfig
+from train.export import shipped_weights
 from train.pose import make_sample
 from train.walks import Walks, make_walks, plan_walks, read_walks
 
@@ -114,6 +117,20 @@ def test_a_file_without_walks_is_refused(tmp_path):
     (tmp_path / "w.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="does not hold walks"):
         read_walks(tmp_path / "w.npz")
+
+
+def test_training_goes_on_from_shipped_weights_with_a_head_of_its_own(tmp_path):
+    config = GaitTaskConfig(subjects=5, people=3, multiplier=0.25, size=24)
+    trained, fresh = gait.new_model(config), gait.new_model(replace(config, seed=9))
+    arrays = {name: array for name, array in flatten(trained).items() if not name.startswith("head/")}
+    save(tmp_path / "gait", arrays, asdict(trained.config) | {"subjects": 0}, {"name": "toy"})
+    head = np.array(fresh.head.kernel[...])
+    assert len(shipped_weights(tmp_path / "gait", fresh)) == 64
+    np.testing.assert_array_equal(fresh.head.kernel[...], head)
+    # shipped in float16
+    np.testing.assert_allclose(fresh.dense.kernel[...], trained.dense.kernel[...], rtol=1e-3, atol=1e-6)
+    with pytest.raises(CheckpointError):
+        shipped_weights(tmp_path / "gait", gait.new_model(replace(config, size=32)))
 
 
 def test_presets_are_sound():

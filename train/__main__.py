@@ -11,7 +11,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of the run, instead of the preset's.")]
-Init = Annotated[Path | None, typer.Option(help="A run whose newest weights are the starting point.")]
+Init = Annotated[Path | None, typer.Option(help="A run, or a checkpoint, whose weights are the starting point.")]
 Data = Annotated[Path, typer.Option(envvar="GAITNET_DATA", help="Folder of data sets.")]
 
 
@@ -21,24 +21,27 @@ def _preset(presets: dict, name: str, steps: int | None):
     return presets[name] if steps is None else dataclasses.replace(presets[name], steps=steps)
 
 
-def _begin(task: Any, config: Any, init: Path | None) -> Any:
-    """The network that the config names, freshly drawn or with another run's weights."""
-    from train.export import newest_weights
+def _begin(task: Any, config: Any, init: Path | None) -> tuple[Any, str]:
+    """The network that the config names, freshly drawn or with other weights, and which these are."""
+    from humanpose.checkpoint import MANIFEST
+    from train.export import newest_weights, shipped_weights
 
     model = task.new_model(config)
-    if init is not None:
-        newest_weights(init, model)
-    return model
+    if init is None:
+        return model, ""
+    if (init / MANIFEST).is_file():
+        return model, f"{init.name}, sha256 {shipped_weights(init, model)}"
+    return model, f"{init.name}, step {newest_weights(init, model)}"
 
 
 def _fit(
-    name: str, preset: str, config: Any, run: Path, init: Path | None, model: Any, loss: Any, batches: Any,
+    name: str, preset: str, config: Any, run: Path, init: str, model: Any, loss: Any, batches: Any,
     evaluate: Any, **read: str,
 ) -> None:  # fmt: skip
     """Trains, or resumes under equal settings; `read` names by checksum what else the run reads."""
     from train.loop import fit
 
-    settings = {"task": name, "preset": preset, "init": init.name if init else "", **dataclasses.asdict(config), **read}
+    settings = {"task": name, "preset": preset, "init": init, **dataclasses.asdict(config), **read}
     fit(
         model, loss, batches, optimizer=config.optimizer, steps=config.steps, directory=run, config=settings,
         seed=config.seed, evaluate=evaluate,
@@ -60,11 +63,11 @@ def detect(
     from train.detect_data import load_detect_data, walkers_scenes
 
     config = _preset(DETECT_PRESETS, preset, steps)
-    model = _begin(task, config, init)
+    model, origin = _begin(task, config, init)
     scenes = load_detect_data(data)
     loss = task.make_loss(walkers_scenes((config.size, config.size)) if config.walkers else None)
     with Prefetch(task.make_batches(config, scenes)) as batches:
-        _fit("detect", preset, config, run, init, model, loss, batches, task.make_evaluation(config, scenes))
+        _fit("detect", preset, config, run, origin, model, loss, batches, task.make_evaluation(config, scenes))
 
 
 @app.command()
@@ -83,14 +86,14 @@ def pose(
     from train.pose_walkers import walkers_drawer
 
     config = _preset(POSE_PRESETS, preset, steps)
-    model = _begin(task, config, init)
+    model, origin = _begin(task, config, init)
     records = load_pose_data(data) if config.photographs or config.landmarks else PoseData([], [], {}, {})
     size = (config.height, config.height * 3 // 4)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, size)
     with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
-        _fit("pose", preset, config, run, init, model, loss, batches, evaluate)
+        _fit("pose", preset, config, run, origin, model, loss, batches, evaluate)
 
 
 @app.command()
@@ -111,9 +114,9 @@ def gait(
         raise ValueError("--walks: this preset reads none; take --preset followed")
     batches = task.make_batches(config, None if walks is None else read_walks(walks))
     read = {} if walks is None else {"walks_sha256": hashlib.sha256(walks.read_bytes()).hexdigest()}
-    model = _begin(task, config, init)
+    model, origin = _begin(task, config, init)
     evaluate = task.make_evaluation(config)
-    _fit("gait", preset, config, run, init, model, task.make_loss(config), batches, evaluate, **read)
+    _fit("gait", preset, config, run, origin, model, task.make_loss(config), batches, evaluate, **read)
 
 
 @app.command()

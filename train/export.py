@@ -7,7 +7,7 @@ from typing import Any
 
 from flax import nnx
 
-from humanpose.checkpoint import flatten, save
+from humanpose.checkpoint import fill, flatten, load, save
 from train.checkpoint import RunCheckpoints
 from train.config import DetectTaskConfig, GaitTaskConfig, OptimizerConfig, PoseTaskConfig
 from train.loop import init_state, make_optimizer
@@ -37,6 +37,23 @@ def newest_weights(run: Path, model: nnx.Module) -> int:
         raise ValueError(f"{run} has saved no weights yet: let it run to its first checkpoint")
     nnx.update(model, restored.params, restored.rest)
     return int(restored.step)
+
+
+def shipped_weights(folder: Path, model: nnx.Module) -> str:
+    """Fills `model` with a checkpoint's weights; a training head, which is never shipped, stays as it is.
+
+    Returns:
+        the sha256 of the weights.
+
+    Raises:
+        CheckpointError: the folder holds a damaged checkpoint, or one of another network.
+
+    """
+    arrays, manifest = load(folder)
+    headless = manifest["config"].get("subjects") == 0
+    own = {name: array for name, array in flatten(model).items() if headless and name.startswith("head/")}
+    fill(model, own | arrays)
+    return manifest["weights"]["sha256"]
 
 
 def export_run(run: Path, to: Path, card_file: Path) -> None:
