@@ -40,13 +40,11 @@ def demo(
 
 def yardstick(weights: Path | None, model: str) -> Any:
     """What sets the threshold of "unknown" for the networks `model`, from the gait weights' folder; None if nothing."""
-    from gaitnet.identification.search import load_yardstick
+    from gaitnet.identification.search import STRANGERS, load_yardstick
     from humanpose.checkpoint import find
 
-    try:
-        return load_yardstick(find("gait") if weights is None else weights / "gait", model)
-    except ValueError:
-        return None
+    folder = find("gait") if weights is None else weights / "gait"
+    return load_yardstick(folder, model) if (folder / STRANGERS).exists() else None
 
 
 def show(document: dict[str, Any]) -> None:

@@ -17,15 +17,3 @@ def average_temporal_pooling(
     total = jnp.sum(jnp.where(weight > 0, x * weight, 0), axis=1)
     weight_sum = jnp.sum(weight, axis=1)
     return total / jnp.where(weight_sum > 0, weight_sum, 1)
-
-
-def max_temporal_pooling(
-    x: Float[Array, "batch time channel"], frame_mask: Shaped[Array, "batch time"]
-) -> Float[Array, "batch channel"]:
-    """Maximum over the valid frames (`frame_mask` > 0) of each sequence; zeros where a sequence has none.
-
-    The set pooling of GaitSet (Chao et al., AAAI 2019) and GaitBase (Fan et al., CVPR 2023).
-    """
-    valid = (frame_mask > 0)[:, :, None]
-    largest = jnp.max(jnp.where(valid, x, jnp.finfo(x.dtype).min), axis=1)
-    return jnp.where(jnp.any(valid, axis=1), largest, 0)

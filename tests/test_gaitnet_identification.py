@@ -21,9 +21,7 @@ from gaitnet.identification.open_set import (
     calibrate_open_set,
     decide,
     gallery_similarities,
-    load_calibration,
     open_set_scores,
-    save_calibration,
 )
 from gaitnet.identification.svm import fit_linear_svm, load_svm, save_svm
 
@@ -182,19 +180,6 @@ def test_calibration_refuses_enrolled_strangers_and_too_few():
     assert calibrate_open_set(np.zeros(99), ["x"] * 99, [], 0.01).threshold == 0
     with pytest.raises(ValueError, match="subject_ids"):
         gallery_similarities(np.ones((1, 2)), np.ones((1, 2)), ["ann"], ["ann", "bob"])
-
-
-def test_calibration_is_stored_with_its_provenance(tmp_path):
-    provenance = {"cohort": "walkers 2", "model_sha256": MODEL}
-    for genuine in (None, np.ones(4)):
-        calibration = calibrate_open_set(np.arange(99.0), ["x"] * 99, ["me"], 0.1, genuine, provenance=provenance)
-        save_calibration(tmp_path / "open.json", calibration)
-        assert load_calibration(tmp_path / "open.json") == calibration
-    assert load_calibration(tmp_path / "open.json").provenance["cohort"] == "walkers 2"
-    for content in (b"", b"[]", b"{}", b"\xff", b'{"format": "gaitnet-open-set", "version": 1}'):
-        (tmp_path / "open.json").write_bytes(content)
-        with pytest.raises(ValueError, match="save_calibration"):
-            load_calibration(tmp_path / "open.json")
 
 
 # --- gallery --------------------------------------------------------------------------------------------------------

@@ -5,19 +5,15 @@ against this very gallery (the false-positive identification rate, FPIR). It the
 gallery: calibrate again after enrolling.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from gaitnet.identification.svm import unit_length
-
-FORMAT, VERSION = "gaitnet-open-set", 1
 
 
 class OpenSetScores(NamedTuple):
@@ -175,25 +171,6 @@ def decide(
         numbers = (float(number) for number in (score, margin, similarity, confidence))
         decisions.append(OpenSetDecision(named, candidate, *numbers))
     return decisions
-
-
-def save_calibration(path: str | Path, calibration: OpenSetCalibration) -> None:
-    """Write the calibration, provenance included, as JSON."""
-    text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(calibration)}, indent=1, allow_nan=False)
-    Path(path).write_text(text, encoding="utf-8")
-
-
-def load_calibration(path: str | Path) -> OpenSetCalibration:
-    """Read what `save_calibration` wrote. Raises ValueError for any other file."""
-    try:
-        stored = json.loads(Path(path).read_bytes())
-        if (stored.pop("format"), stored.pop("version")) != (FORMAT, VERSION):
-            raise ValueError("another format or version")
-        stored["stranger_scores"] = tuple(float(score) for score in stored["stranger_scores"])
-        stored |= {name: float(stored[name]) for name in ("threshold", "wanted_fpir", "margin_weight")}
-        return OpenSetCalibration(**stored)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"path: {path} is not a calibration stored by save_calibration: {error}") from error
 
 
 def _logistic(x: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

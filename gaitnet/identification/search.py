@@ -16,15 +16,12 @@ from gaitnet.identification.open_set import (
     calibrate_open_set,
     decide,
     gallery_similarities,
-    load_calibration,
     open_set_scores,
 )
 from gaitnet.identification.svm import LinearSVM, fit_linear_svm
 
 STRANGERS = "strangers.npz"
 """Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
-CALIBRATION = "open_set.json"
-"""Beside the weights where there are no strangers: a threshold set once, on a gallery of others."""
 WANTED_FPIR = 0.01
 """Share of strangers who may be taken for somebody enrolled."""
 
@@ -153,20 +150,17 @@ def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, peop
     return replace(calibration, slope=fitted.slope, intercept=fitted.intercept)
 
 
-def load_yardstick(folder: str | Path, model: str) -> OpenSetCalibration | Strangers:
+def load_yardstick(folder: str | Path, model: str) -> Strangers:
     """What the threshold is set by, from the folder of the gait weights; `model` names the networks in use.
 
     Raises:
-        ValueError: the folder holds neither strangers nor a calibration, or a damaged one, or strangers whom other
-            networks described.
+        ValueError: the folder holds no strangers, a damaged file, or strangers whom other networks described.
 
     """
     path = Path(folder) / STRANGERS
     if not path.exists():
-        if (Path(folder) / CALIBRATION).exists():
-            return load_calibration(Path(folder) / CALIBRATION)
         raise ValueError(
-            f"{folder} holds neither {STRANGERS} nor {CALIBRATION}, so that nobody could be told from a stranger; "
+            f"{folder} holds no {STRANGERS}, so that nobody could be told from a stranger; "
             "these weights can describe, but not identify"
         )
     try:
