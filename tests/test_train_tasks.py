@@ -3,12 +3,15 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer
+from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import Crowd
 from humanpose.augment import AugmentConfig
 from humanpose.checkpoint import CheckpointError, flatten, save
@@ -20,7 +23,7 @@ from train import gait
 from train.config import GAIT_PRESETS, GaitTaskConfig
 from train.export import shipped_weights
 from train.pose import make_sample
-from train.walks import Walks, make_walks, plan_walks, read_walks
+from train.walks import make_walks, plan_walks, read_walks
 
 PLAIN = AugmentConfig(
     rotation=0.0,
@@ -91,6 +94,40 @@ def test_followed_walks_are_those_of_the_plans(followed):
     np.testing.assert_allclose(kept - kept.mean((0, 1)), expected, atol=1.0)
     speed = np.diff(kept[:, INDEX["pelvis"], 0]).mean()
     assert speed > 0, "walkers go to the right"
+    # this "pose network" makes no mistakes
+    np.testing.assert_allclose(followed.keypoints, followed.truth, atol=0.2)
+    assert followed.condition[1, 1] == CONDITIONS.index(plan.condition)
+
+
+def test_drawn_walks_get_the_errors_of_those_who_walk_like_that():
+    rng = np.random.default_rng(0)
+    ways = rng.normal(0, 0.2, (2, 6, 16, 2)).astype(np.float32)
+    way, condition = np.divmod(np.arange(800) % 4, 2)
+    made = np.array([[0.1, 0.2], [0.3, 0.4]])[way, condition]
+    errors = gait.Errors(
+        gait._limbs(jnp.asarray(ways[way] + rng.normal(0, 0.01, (800, 6, 16, 2)).astype(np.float32))),
+        jnp.asarray(condition, jnp.int32),
+        jnp.asarray(np.broadcast_to(made[:, None, None, None], (800, 6, 16, 2)), jnp.float32),
+        jnp.asarray(np.broadcast_to(made[:, None, None], (800, 6, 16)), jnp.float32),
+    )
+    asked = np.array([0, 1, 1, 0])
+    drawn = jnp.asarray(ways[[0, 0, 1, 1]])
+    seen = gait.transplant_errors(jax.random.key(3), drawn, jnp.asarray(asked, jnp.int32), errors)
+    expected = np.array([0.1, 0.2, 0.4, 0.3], np.float32)
+    np.testing.assert_allclose((seen.keypoints - drawn)[:, 0, 0, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(seen.probability[:, 5, 3], expected, atol=1e-6)
+
+
+def test_the_errors_are_what_the_pose_network_found_less_the_truth(followed):
+    shifted = followed._replace(keypoints=followed.keypoints + np.float32(3.0))
+    errors = gait.errors_of(shifted, 10)
+    assert errors.keypoints.shape == (4, 10, 16, 2)
+    # a shift of the whole is none in the walker's own frame
+    np.testing.assert_allclose(errors.keypoints, 0, atol=2e-3)
+    raised = followed.keypoints.copy()
+    raised[..., INDEX["head_top"], 1] -= 20
+    errors = gait.errors_of(followed._replace(keypoints=raised), 10)
+    assert np.all(errors.keypoints[:, :, INDEX["head_top"], 1] < -0.03)
 
 
 def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
@@ -101,6 +138,9 @@ def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
     assert batch["keypoints"].shape == (4, 10, 16, 2)
     np.testing.assert_array_equal(batch["keypoints"], gait.make_batches(config, followed)(7)["keypoints"])
     assert batch["probability"].dtype == np.float32
+    loss, told = gait.make_loss(config)(gait.new_model(config), batch, nnx.Rngs(0))
+    assert np.isfinite(loss)
+    assert told.keys() == {"cross_entropy", "contrast", "right"}
 
 
 def test_followed_walks_of_other_people_are_refused(followed):
@@ -108,7 +148,7 @@ def test_followed_walks_of_other_people_are_refused(followed):
     with pytest.raises(ValueError, match="pass --walks"):
         gait.make_batches(config)
     with pytest.raises(ValueError, match="of crowd 9"):
-        gait.make_batches(config, Walks(followed.keypoints, followed.probability, 9))
+        gait.make_batches(config, followed._replace(seed=9))
     with pytest.raises(ValueError, match="got 2 of 12"):
         gait.make_batches(GaitTaskConfig(subjects=5, people=3, seen=2, walks=3, frames=10), followed)
 

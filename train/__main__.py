@@ -98,11 +98,12 @@ def pose(
 
 @app.command()
 def gait(
-    preset: Annotated[str, typer.Option(help="walkers | followed | short | side")] = "walkers",
+    preset: Annotated[str, typer.Option(help="walkers | skeleton | tutored | followed | short | side")] = "walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
     init: Init = None,
     steps: Steps = None,
     walks: Annotated[Path | None, typer.Option(help="Followed walks, of python -m train walks.")] = None,
+    tutor: Annotated[Path | None, typer.Option(help='The run of preset "skeleton", for the preset "tutored".')] = None,
 ) -> None:
     """Identification vectors: walkers drawn on the device, as a pose network would see them, or followed by one."""
     from train import gait as task
@@ -110,13 +111,19 @@ def gait(
     from train.walks import read_walks
 
     config = _preset(GAIT_PRESETS, preset, steps)
+    if config.imitate != (tutor is not None):
+        raise ValueError("--tutor goes with --preset tutored, and needs it: the folder of a run of --preset skeleton")
     if walks is not None and not config.seen:
         raise ValueError("--walks: this preset reads none; take --preset followed")
     batches = task.make_batches(config, None if walks is None else read_walks(walks))
     read = {} if walks is None else {"walks_sha256": hashlib.sha256(walks.read_bytes()).hexdigest()}
     model, origin = _begin(task, config, init)
+    teaching = None
+    if tutor is not None:
+        teaching, read["tutor"] = task.tutor_of(config, tutor)
+        task.take_over(model, teaching)
     evaluate = task.make_evaluation(config)
-    _fit("gait", preset, config, run, origin, model, task.make_loss(config), batches, evaluate, **read)
+    _fit("gait", preset, config, run, origin, model, task.make_loss(config, teaching), batches, evaluate, **read)
 
 
 @app.command()

@@ -54,6 +54,7 @@ class GaitTaskConfig:
     """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
 
     Their walks are drawn as keypoints; of `seen` more people, walks are read that the pose network followed.
+    `imitate`: learn nothing but to see in the maps what a tutor, a SkeletonGRU, reads off the joints.
 
     `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
     `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
@@ -67,6 +68,8 @@ class GaitTaskConfig:
     steps: int = 4000
     view_spread: float = 12.0
     any_view: float = 0.3
+    network: Literal["GaitNN", "SkeletonGRU"] = "GaitNN"
+    imitate: bool = False
     contrast: float = 1.0
     recurrent_unit: Literal["GRU", "LSTM"] = "GRU"
     layers: int = 1
@@ -78,13 +81,35 @@ class GaitTaskConfig:
     def __post_init__(self):
         if self.people > self.subjects:
             raise ValueError(f"people: a batch of {self.people} people cannot be drawn from {self.subjects} subjects")
+        if self.imitate and self.network == "SkeletonGRU":
+            raise ValueError("imitate: a SkeletonGRU has no tutor; GaitNN has")
         if self.seed >= 7_000_000:
             raise ValueError(f"seed: crowds from 7,000,000 on are kept for evaluation, got {self.seed}")
 
 
 GAIT_PRESETS = {
     "walkers": GaitTaskConfig(),
-    "followed": GaitTaskConfig(people=8, seen=8, walks=2, steps=2600, any_view=0.15),
+    "skeleton": GaitTaskConfig(
+        subjects=8000,
+        people=24,
+        seen=16,
+        frames=26,
+        steps=7000,
+        any_view=0.15,
+        network="SkeletonGRU",
+        optimizer=OptimizerConfig(2e-3, weight_decay=0.02),
+    ),
+    "tutored": GaitTaskConfig(
+        subjects=8000,
+        people=5,
+        seen=5,
+        walks=2,
+        steps=3000,
+        any_view=0.15,
+        imitate=True,
+        optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),
+    ),
+    "followed": GaitTaskConfig(subjects=8000, people=8, seen=8, walks=2, steps=2600, any_view=0.15),
     "short": GaitTaskConfig(
         subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
     ),

@@ -1,12 +1,16 @@
 """The gait task: walkers as a pose network sees them; identity is the label.
 
 Most walkers are drawn on the device in the step, as keypoints with the errors that a pose network makes: that costs no
-rendering, and every step sees walks that no step saw before. Beside them stand walks that were rendered and followed
-by the real pose network (`train.walks`), with the errors that it does make. All enter GaitNN as pose maps.
+rendering, and every step sees walks that no step saw before. Where walks are at hand that were rendered and followed by
+the real pose network (`train.walks`), they stand beside the drawn ones, which then carry the errors that it made there.
+GaitNN sees them all as pose maps.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +19,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from gaitnet.losses import softmax_cross_entropy, supervised_contrastive_loss
-from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
+from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, GaitOutput
+from gaitnet.models.skeleton_gru import SkeletonGRU, SkeletonGRUConfig
 from gaitnet.pose_maps import RATE, draw_maps, to_walker_frame, walker_frame
 from gaitnet.walkers.body import Person, draw_person
 from gaitnet.walkers.motion import walk_points
@@ -23,6 +28,7 @@ from gaitnet.walkers.walk import CONDITIONS, draw_walk
 from humanpose.skeleton import FLIP, INDEX
 from train.config import GaitTaskConfig
 from train.data import sample_indices
+from train.export import newest_weights, run_config
 from train.walks import Walks
 
 LEGS = np.array([INDEX[name] for name in ("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle")])
@@ -34,7 +40,7 @@ HARD[[INDEX[f"{side}_{name}"] for side in "rl" for name in ("elbow", "knee")]] =
 
 
 class Observed(NamedTuple):
-    """A walk as keypoints: pixels of an imagined picture in which a person is some 100 pixels tall."""
+    """A walk as keypoints: pixels of an imagined picture of people some 100 pixels tall, or walker heights."""
 
     keypoints: Float[Array, "time 16 2"]
     probability: Float[Array, "time 16"]
@@ -95,33 +101,91 @@ def blur_as_a_pose_network(key: PRNGKeyArray, keypoints: Float[Array, "time 16 2
     return Observed(keypoints, jnp.where(lost, 0.3 * sure, sure))
 
 
-def observe_walk(
+class Errors(NamedTuple):
+    """What a pose network makes of walks: of followed walks, found minus true, in the walkers' own frames."""
+
+    limbs: Float[Array, "walk feature"]
+    """How each of them walked: true places of hands, knees and feet over its time."""
+    condition: Int[Array, " walk"]
+    keypoints: Float[Array, "walk time 16 2"]
+    probability: Float[Array, "walk time 16"]
+
+
+def errors_of(followed: Walks, frames: int) -> Errors:
+    """The errors in the first `frames` of all followed walks."""
+    flat = [jnp.asarray(part.reshape(-1, *part.shape[2:])[:, :frames]) for part in followed[:3]]
+    keypoints, probability, truth = flat
+    place = jax.jit(jax.vmap(_placed))
+    true = place(Observed(truth, jnp.ones_like(probability))).keypoints
+    found = place(Observed(keypoints, probability)).keypoints
+    return Errors(_limbs(true), jnp.asarray(followed.condition.reshape(-1), jnp.int32), found - true, probability)
+
+
+def transplant_errors(
+    key: PRNGKeyArray, walks: Float[Array, "walk time 16 2"], condition: Int[Array, " walk"], errors: Errors
+) -> Observed:
+    """Walks (in their walkers' own frames) with the errors that the pose network made when somebody walked like that.
+
+    Like that: under the same condition, and of a twentieth of the followed walks, drawn anew each time, the one whose
+    limbs were nearest all the time. So a step at the same moment, seen from about the same side, is mistaken alike,
+    while nobody is given away by mistakes: they are other people's.
+    """
+    limbs = _limbs(walks)
+    apart = jnp.sum(limbs**2, axis=1)[:, None] + jnp.sum(errors.limbs**2, axis=1)[None] - 2 * limbs @ errors.limbs.T
+    asked = jax.random.bernoulli(key, 0.05, apart.shape) & (condition[:, None] == errors.condition[None])
+    chosen = jnp.argmin(jnp.where(asked, apart, jnp.inf), axis=1)
+    return Observed(walks + errors.keypoints[chosen], errors.probability[chosen])
+
+
+def _limbs(walks: Float[Array, "walk time 16 2"]) -> Float[Array, "walk feature"]:
+    ends = np.array([INDEX[f"{side}_{name}"] for side in "rl" for name in ("wrist", "knee", "ankle")])
+    return walks[:, :, ends].reshape(walks.shape[0], -1)
+
+
+def draw_keypoints(
     key: PRNGKeyArray,
     person: Person,
     condition: Int[Array, ""],
     view: Float[Array, ""],
     session: Int[Array, ""],
     steps: int,
-) -> Float[Array, "time 17 17 16"]:
-    """One walk of `person`, `steps` long at `RATE`, as pose maps."""
-    of_walk, of_camera, of_errors = jax.random.split(key, 3)
+) -> Float[Array, "time 16 2"]:
+    """One walk of `person`, `steps` long at `RATE`: where the joints are in the picture."""
+    of_walk, of_camera = jax.random.split(key)
     walk = draw_walk(of_walk, person, condition, session)
     points = walk_points(person.body, walk, jnp.arange(steps) / RATE)
-    return _maps(blur_as_a_pose_network(of_errors, project_walk(of_camera, points[:, :16], view)))
+    return project_walk(of_camera, points[:, :16], view)
 
 
-def _maps(observed: Observed) -> Float[Array, "time 17 17 16"]:
+def _observe(key: PRNGKeyArray, keypoints: Float[Array, "walk time 16 2"]) -> Observed:
+    """Walks with simulated errors, in their walkers' own frames."""
+    return jax.vmap(_placed)(jax.vmap(blur_as_a_pose_network)(jax.random.split(key, keypoints.shape[0]), keypoints))
+
+
+def _placed(observed: Observed) -> Observed:
+    """Pixels -> walker heights from the pelvis's smooth path."""
     frame = walker_frame(observed.keypoints, observed.probability, jnp.ones(observed.keypoints.shape[0]), RATE)
-    return draw_maps(to_walker_frame(observed.keypoints, frame), observed.probability)
+    return observed._replace(keypoints=to_walker_frame(observed.keypoints, frame))
 
 
-def make_loss(config: GaitTaskConfig):
-    """Cross-entropy over the training identities, and the supervised contrastive loss on the identification vectors."""
+def _describe(model: GaitNN | SkeletonGRU, walks: Observed, **training) -> GaitOutput:
+    """What a network says of walks in the walkers' own frames: GaitNN sees them as maps."""
+    mask = jnp.ones(walks.probability.shape[:2], bool)
+    if isinstance(model, SkeletonGRU):
+        return model(walks.keypoints, walks.probability, mask, **training)
+    return model(draw_maps(*walks), mask, **training)
 
-    def loss_fn(model, batch, rngs):
+
+def make_loss(config: GaitTaskConfig, tutor: SkeletonGRU | None = None):
+    """Cross-entropy over the training identities, and the supervised contrastive loss on the identification vectors.
+
+    With a tutor: the mean squared difference of the frame vectors, in parts of the variance of the tutor's.
+    """
+
+    def loss_fn(model: GaitNN | SkeletonGRU, batch: Mapping[str, Any], rngs: nnx.Rngs):
         subjects = jnp.repeat(batch["subjects"], config.walks)
         count = subjects.shape[0]
-        of_condition, of_view, of_side, of_session, of_walks = jax.random.split(rngs(), 5)
+        of_condition, of_view, of_side, of_session, of_walks, of_errors = jax.random.split(rngs(), 6)
         people = jax.vmap(lambda subject: draw_person(jax.random.fold_in(jax.random.key(config.seed), subject)))(
             subjects
         )
@@ -130,13 +194,24 @@ def make_loss(config: GaitTaskConfig):
         any_view = jax.random.uniform(of_view, (count,), minval=0.0, maxval=180.0)
         view = jnp.where(jax.random.bernoulli(of_side, config.any_view, (count,)), any_view, about_side)
         session = jax.random.randint(of_session, (count,), 0, 2)
-        maps = jax.vmap(partial(observe_walk, steps=config.frames))(
+        drawn = jax.vmap(partial(draw_keypoints, steps=config.frames))(
             jax.random.split(of_walks, count), people, condition, view, session
         )
         if config.seen:
-            maps = jnp.concatenate([maps, jax.vmap(_maps)(Observed(batch["keypoints"], batch["probability"]))])
+            true = jax.vmap(_placed)(Observed(drawn, jnp.ones(drawn.shape[:3])))
+            walks = transplant_errors(of_errors, true.keypoints, condition, batch["errors"])
+            followed = jax.vmap(_placed)(Observed(batch["keypoints"], batch["probability"]))
+            walks = jax.tree.map(lambda *both: jnp.concatenate(both), walks, followed)
             subjects = jnp.concatenate([subjects, jnp.repeat(batch["seen"], config.walks)])
-        output = model(maps, jnp.ones(maps.shape[:2], bool), train=True, rngs=rngs)
+        else:
+            walks = _observe(of_errors, drawn)
+        output = _describe(model, walks, train=True, rngs=rngs)
+        if tutor is not None:
+            told = _describe(tutor, walks).frame_vectors
+            apart = jnp.mean(jnp.square(output.frame_vectors - told), axis=(0, 1))
+            missed = jnp.mean(apart) / jnp.mean(jnp.var(told, axis=(0, 1)))
+            return missed, {"missed": missed}
+        assert output.logits is not None, "a network in training has a head"
         entropy = softmax_cross_entropy(output.logits, subjects, label_smoothing=0.1)
         contrast = supervised_contrastive_loss(output.identification_vector, subjects, temperature=0.1)
         right = jnp.mean((jnp.argmax(output.logits, axis=-1) == subjects).astype(jnp.float32))
@@ -154,9 +229,9 @@ def make_batches(config: GaitTaskConfig, followed: Walks | None = None):
 
     """
 
-    def batch_at(step: int) -> dict[str, np.ndarray]:
+    def batch_at(step: int) -> dict[str, Any]:
         drawn = sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)
-        return {"subjects": drawn, **({} if followed is None else _read(config, followed, step))}
+        return {"subjects": drawn, **({} if followed is None else {"errors": errors, **_read(config, followed, step)})}
 
     if config.seen:
         if followed is None:
@@ -171,6 +246,7 @@ def make_batches(config: GaitTaskConfig, followed: Walks | None = None):
             raise ValueError(
                 f"followed walks: expected {config.walks} a subject of {config.frames} frames, got {walks} of {frames}"
             )
+        errors = errors_of(followed, config.frames)
     return batch_at
 
 
@@ -189,8 +265,39 @@ def _read(config: GaitTaskConfig, followed: Walks, step: int) -> dict[str, np.nd
     return {"seen": seen.astype(np.int32), **{name: array.astype(np.float32) for name, array in arrays.items()}}
 
 
-def new_model(config: GaitTaskConfig) -> GaitNN:
+def tutor_of(config: GaitTaskConfig, run: Path) -> tuple[SkeletonGRU, str]:
+    """The tutor that a run of the preset "skeleton" trained, and which one it is.
+
+    Raises:
+        ValueError: the run is none, has saved nothing yet, or trained a network that does not fit `config`.
+
+    """
+    wanted = replace(config, network="SkeletonGRU", imitate=False)
+    found, fits = run_config(run), ("network", "subjects", "recurrent_unit", "layers", "size")
+    if any(found.get(name) != getattr(wanted, name) for name in fits):
+        raise ValueError(
+            f"{run} trained no tutor for this preset: expected {', '.join(f'{n} {getattr(wanted, n)}' for n in fits)}, "
+            f"got {', '.join(f'{n} {found.get(n)}' for n in fits)}"
+        )
+    tutor = new_model(wanted)
+    assert isinstance(tutor, SkeletonGRU)
+    step = newest_weights(run, tutor)
+    return tutor, f"{run.name}, step {step}"
+
+
+def take_over(model: GaitNN, tutor: SkeletonGRU) -> None:
+    """Gives `model` the tutor's recurrent layers and head, so that it needs but learn to see what the tutor reads."""
+    for part in ("recurrent", "head"):
+        nnx.update(getattr(model, part), nnx.state(getattr(tutor, part)))
+
+
+def new_model(config: GaitTaskConfig) -> GaitNN | SkeletonGRU:
     """The network that the config names, freshly initialised."""
+    if config.network == "SkeletonGRU":
+        return SkeletonGRU(
+            SkeletonGRUConfig(config.recurrent_unit, config.layers, subjects=config.subjects, size=config.size),
+            rngs=nnx.Rngs(config.seed),
+        )
     return GaitNN(
         GaitNNConfig(
             channels=16,
@@ -220,12 +327,13 @@ def make_evaluation(config: GaitTaskConfig, subjects: int = 60, frames: int = 40
     @jax.jit
     def walks(person, key, which):
         view = jnp.full((subjects,), 90.0)
-        draw = lambda k, p, v: observe_walk(k, p, conditions[which], v, sessions[which], frames)  # noqa: E731
-        return jax.vmap(draw)(jax.random.split(key, subjects), person, view)
+        draw = lambda k, p, v: draw_keypoints(k, p, conditions[which], v, sessions[which], frames)  # noqa: E731
+        of_walks, of_errors = jax.random.split(key)
+        return _observe(of_errors, jax.vmap(draw)(jax.random.split(of_walks, subjects), person, view))
 
     @partial(jax.jit, static_argnums=0)
-    def vectors(graphdef, state, maps):
-        found = nnx.merge(graphdef, state)(maps, jnp.ones(maps.shape[:2], bool)).identification_vector
+    def vectors(graphdef, state, walks):
+        found = _describe(nnx.merge(graphdef, state), walks).identification_vector
         return found / (jnp.linalg.norm(found, axis=-1, keepdims=True) + 1e-6)
 
     def evaluate(model: nnx.Module) -> dict[str, float]:

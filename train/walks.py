@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float16, Int
 
 from gaitnet.crowd import see_walks
 from gaitnet.pose_maps import resample
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import Crowd, WalkPlan
+from humanpose.skeleton import FLIP
 
 
 class Walks(NamedTuple):
@@ -27,18 +28,22 @@ class Walks(NamedTuple):
     """
 
     keypoints: Float[np.ndarray, "subject walk time 16 2"]
-    """Pixels of a picture in which a walker is some hundred pixels tall or more."""
+    """As the pose network found them: pixels of a picture in which a walker is some 200 pixels tall."""
     probability: Float[np.ndarray, "subject walk time 16"]
+    truth: Float[np.ndarray, "subject walk time 16 2"]
+    """Where the joints were, named and scaled alike."""
+    condition: Int[np.ndarray, "subject walk"]
+    """Index in `gaitnet.walkers.walk.CONDITIONS`."""
     seed: int
 
 
 def plan_walks(subjects: int, walks: int, seed: int) -> list[WalkPlan]:
-    """Every other walk a normal one from the side; the rest in any condition, up to 50 degrees off. Either way."""
+    """Every other walk a normal one from the side; the rest in other conditions, up to 50 degrees off. Either way."""
     rng = np.random.default_rng((seed, 51))
     return [
         WalkPlan(
             subject,
-            "NM" if take % 2 == 0 else CONDITIONS[rng.integers(len(CONDITIONS))],
+            "NM" if take % 2 == 0 else CONDITIONS[rng.integers(1, len(CONDITIONS))],
             int(rng.random() < 0.3),
             float(np.clip(rng.normal(90, 4 if take % 2 == 0 else 14), 40, 140)),
             take,
@@ -62,22 +67,25 @@ def make_walks(
     recognizer = GaitRecognizer.load(weights)
     crowd = Crowd(seed, frames, size=recognizer.pose.size)
     plans = plan_walks(subjects, walks, seed)
-    keypoints, probability = [], []
+    keypoints, probability, truth = [], [], []
     for done, (walk, found, sure) in enumerate(see_walks(recognizer, crowd, plans)):
         steps, sureness = resample(found, sure, walk.times)
-        if walk.mirrored:
-            steps[..., 0] *= -1
-        height = np.ptp(steps[..., 1], axis=1).mean()
-        middle = steps.mean(axis=(0, 1), keepdims=True)
-        keypoints.append(((steps - middle) * 200 / height).astype(np.float16))
+        # a mirrored crop's sides stay exchanged
+        joints = walk.keypoints[:, FLIP] if walk.mirrored else walk.keypoints
+        true_steps, _ = resample(joints, np.ones(joints.shape[:2], np.float32), walk.times)
+        keypoints.append(_to_the_right(steps, walk.mirrored))
+        truth.append(_to_the_right(true_steps, walk.mirrored))
         probability.append(sureness.astype(np.float16))
         if progress is not None:
             progress(done + 1, len(plans))
     buffer = io.BytesIO()
+    lead = (subjects, walks)
     np.savez(
         buffer,
-        keypoints=np.stack(keypoints).reshape(subjects, walks, *keypoints[0].shape),
-        probability=np.stack(probability).reshape(subjects, walks, *probability[0].shape),
+        keypoints=np.stack(keypoints).reshape(*lead, *keypoints[0].shape),
+        probability=np.stack(probability).reshape(*lead, *probability[0].shape),
+        truth=np.stack(truth).reshape(*lead, *truth[0].shape),
+        condition=np.array([CONDITIONS.index(plan.condition) for plan in plans], np.int8).reshape(lead),
         seed=np.int64(seed),
     )
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -87,15 +95,24 @@ def make_walks(
     return to
 
 
+def _to_the_right(steps: Float[np.ndarray, "time 16 2"], mirrored: bool) -> Float16[np.ndarray, "time 16 2"]:
+    """Joints of somebody 200 pixels tall, about their mean place, walking to the right."""
+    turned = steps * np.array([-1.0 if mirrored else 1.0, 1.0])
+    height = np.ptp(turned[..., 1], axis=1).mean()
+    return ((turned - turned.mean(axis=(0, 1), keepdims=True)) * 200 / height).astype(np.float16)
+
+
 def read_walks(path: Path) -> Walks:
     """What `make_walks` wrote; ValueError for any other file."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            walks = Walks(
-                stored["keypoints"].astype(np.float32), stored["probability"].astype(np.float32), int(stored["seed"])
-            )
-        if walks.keypoints.shape[-2:] != (16, 2) or walks.keypoints.shape[:-1] != walks.probability.shape:
-            raise ValueError(f"shapes {walks.keypoints.shape} and {walks.probability.shape}")
+            floats = {name: stored[name].astype(np.float32) for name in ("keypoints", "probability", "truth")}
+            walks = Walks(**floats, condition=stored["condition"], seed=int(stored["seed"]))
+        shape = walks.probability.shape
+        expected = {"keypoints": (*shape, 2), "truth": (*shape, 2), "condition": shape[:2]}
+        for name, wanted in expected.items():
+            if shape[3:] != (16,) or getattr(walks, name).shape != wanted:
+                raise ValueError(f"{name} of shape {getattr(walks, name).shape}, probabilities of shape {shape}")
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ValueError(f"{path} does not hold walks ({error}): make them with python -m train walks") from None
     return walks

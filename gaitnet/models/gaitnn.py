@@ -80,6 +80,8 @@ class GaitOutput(NamedTuple):
     """Score of each training subject; None where the network has no head."""
     outputs: Float[Array, "batch time size"]
     """The recurrent output at every frame; padded frames repeat the last valid one."""
+    frame_vectors: Float[Array, "batch time size"]
+    """Each frame by itself: what the recurrent layers read."""
 
 
 class BatchNorm(nnx.Module):
@@ -202,15 +204,10 @@ class GaitNN(nnx.Module):
         vectors = self.frame_vectors(pose_features, frame_mask, train)
         outputs, _ = self.recurrent(vectors, frame_mask)
         identification_vector = average_temporal_pooling(outputs, frame_mask)
-        if self.head is None:
-            return GaitOutput(identification_vector, None, outputs)
-        head_input = identification_vector
-        if train and config.dropout > 0:
-            if rngs is None:
-                raise ValueError("rngs: training with dropout needs nnx.Rngs(dropout=key); pass one or set dropout=0")
-            kept = jax.random.bernoulli(rngs.dropout(), 1 - config.dropout, head_input.shape)
-            head_input = jnp.where(kept, head_input / (1 - config.dropout), 0)
-        return GaitOutput(identification_vector, self.head(head_input), outputs)
+        logits = None
+        if self.head is not None:
+            logits = self.head(drop_out(identification_vector, config.dropout if train else 0.0, rngs))
+        return GaitOutput(identification_vector, logits, outputs, vectors)
 
     def frame_vectors(
         self, pose_features: Array, frame_mask: Array, train: bool = False
@@ -226,6 +223,15 @@ class GaitNN(nnx.Module):
             x = block(x, weight, train)
         x = self.mix(self.squeeze(x, weight, train), weight, train)
         return self.dense(x.reshape(batch, time, -1))
+
+
+def drop_out(x: Float[Array, "*shape"], share: float, rngs: nnx.Rngs | None) -> Float[Array, "*shape"]:
+    """`x` with a `share` of its numbers dropped by `rngs`' stream "dropout"; ValueError where `rngs` is missing."""
+    if share == 0:
+        return x
+    if rngs is None:
+        raise ValueError("rngs: training with dropout needs nnx.Rngs(dropout=key); pass one or set dropout=0")
+    return jnp.where(jax.random.bernoulli(rngs.dropout(), 1 - share, x.shape), x / (1 - share), 0)
 
 
 def identification_vectors(model: GaitNN, pose_features: Sequence[np.ndarray]) -> Float[np.ndarray, "sequence size"]:
