@@ -45,6 +45,8 @@ def enroll(
         raise ValueError("--person: expected a single video with it, and no --all; enrol the rest by another command")
     if not name.strip() or not name.isprintable():
         raise ValueError(f"NAME: expected printable text that is not blank, got {name!r}")
+    if Path(name).is_file() and not any(file.exists() for file in files):
+        raise ValueError(f"NAME: {name} is a file; the name comes first: gaitnet enroll NAME {name}")
     check_videos(files)
     writable_gallery(gallery)
     recognizer = load(weights)
@@ -70,7 +72,11 @@ def enroll(
     if not as_json:
         for video, number, walker in walks:
             added = (video, number) in new
-            vectors = f"{len(walker.windows)} vectors" if added else "enrolled before, nothing added"
+            vectors = (
+                f"{len(walker.windows)} vector{'s' * (len(walker.windows) > 1)}"
+                if added
+                else "enrolled before, nothing added"
+            )
             say(f"{video}: {name}, person {number}, {span(walker)} s: {vectors}")
     if as_json:
         videos = [

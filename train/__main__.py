@@ -130,11 +130,11 @@ def gait(
 def walks(
     weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/walks.npz"),
-    subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 600,
-    count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 4,
-    frames: Annotated[int, typer.Option(min=12, help="Length of a walk, 12.5 frames a second.")] = 32,
+    subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 1000,
+    count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 8,
+    frames: Annotated[int, typer.Option(min=12, help="Length of a walk, 12.5 frames a second.")] = 26,
 ) -> None:
-    """Render walks of the gait task's people and follow them with the pose network, for the preset "followed"."""
+    """Render walks of the gait task's people and follow them with the pose network, for the presets that read such."""
     from gaitnet.cli_output import bar
     from train.config import GAIT_PRESETS
     from train.walks import make_walks
