@@ -72,12 +72,9 @@ def enroll(
     if not as_json:
         for video, number, walker in walks:
             added = (video, number) in new
-            vectors = (
-                f"{len(walker.windows)} vector{'s' * (len(walker.windows) > 1)}"
-                if added
-                else "enrolled before, nothing added"
-            )
-            say(f"{video}: {name}, person {number}, {span(walker)} s: {vectors}")
+            count = len(walker.windows)
+            outcome = f"{count} vector{'s' * (count > 1)}" if added else "enrolled before, nothing added"
+            say(f"{video}: {name}, person {number}, {span(walker)} s: {outcome}")
     if as_json:
         videos = [
             {
