@@ -15,7 +15,6 @@ from gaitnet.cli_evaluate_pose_pictures import (
     of_landmarks,
     of_photographs,
     of_walkers,
-    usable,
 )
 from gaitnet.cli_output import bar
 
@@ -23,10 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gaitnet.recognizer import GaitRecognizer
-    from humanpose.datasets.record import PoseRecord
 
-LSPET_TRAINED = 3600
-"""Photographs 1 to this one were learned from, the others measure."""
 GROUPS = ("ankle", "knee", "hip", "wrist", "elbow", "shoulder", "upper_neck", "head_top")
 WALKERS = 20
 
@@ -128,14 +124,14 @@ def _sets(
     """Name, joints that count, and the pictures of each set that is there with what is found in them."""
     from gaitnet.datasets.kth import VALIDATION_PERSONS
     from humanpose.datasets.landmarks import read_landmarks
-    from humanpose.datasets.lsp import read_lsp
+    from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
     from humanpose.skeleton import INDEX, LIMB_JOINTS
 
     def looked_at(sets: Iterator[Pictures]) -> "Iterator[tuple[Pictures, np.ndarray]]":
         return ((pictures, found_joints(recognizer, pictures)) for pictures in sets)
 
     if (root / "lspet" / "joints.mat").is_file():
-        held_out = [one for one in read_lsp(root / "lspet") if _number(one) > LSPET_TRAINED and usable(one)]
+        held_out = [one for one in read_lsp(root / "lspet") if number_of(one) > LSPET_TRAINED and one.has_extent]
         # pelvis and thorax are no annotations of their own there
         joints = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
         yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_photographs(held_out[::every]))
@@ -160,7 +156,3 @@ def _sets(
         )
     for name, side in (("walkers, side view", True), ("walkers, any view", False)):
         yield name, list(INDEX.values()), looked_at(of_walkers(side, max(1, WALKERS // every)))
-
-
-def _number(record: "PoseRecord") -> int:
-    return int(record.path.stem.removeprefix("im"))

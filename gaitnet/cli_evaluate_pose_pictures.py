@@ -26,13 +26,6 @@ class Pictures(NamedTuple):
     """Length (person,) in the same pixels, where it is known although joints are hidden."""
 
 
-def usable(record: "PoseRecord") -> bool:
-    """Whether its box has an extent that a crop can be made of."""
-    import numpy as np
-
-    return bool(np.isfinite(record.box).all() and (record.box[2:] - record.box[:2]).max() >= 8)
-
-
 def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarray":
     """Joints (person, joint, xy) in the references' pixels; a mirrored crop's sides get their own names back."""
     import numpy as np

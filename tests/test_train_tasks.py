@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from gaitnet.datasets.kth import VALIDATION_PERSONS
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
@@ -23,6 +24,7 @@ from train import gait
 from train.config import GAIT_PRESETS, GaitTaskConfig
 from train.export import shipped_weights
 from train.pose import make_sample
+from train.pose_data import is_held_out
 from train.walks import make_walks, plan_walks, read_walks
 
 PLAIN = AugmentConfig(
@@ -175,3 +177,8 @@ def test_training_goes_on_from_shipped_weights_with_a_head_of_its_own(tmp_path):
 
 def test_presets_are_sound():
     assert all(config.people + config.seen <= config.subjects for config in GAIT_PRESETS.values())
+
+
+def test_no_file_of_the_measuring_persons_is_learned_from():
+    assert all(is_held_out(Path(f"person{who}_walking_d4.reference.json")) for who in VALIDATION_PERSONS)
+    assert not is_held_out(Path("person01_walking_d1.reference.json"))

@@ -13,7 +13,7 @@ import numpy as np
 from gaitnet.video.network import letterbox
 from gaitnet.video.read import read_video
 from train.data import MakeSample
-from train.pose_data import KTH_HELD_OUT, LSPET_TRAINED
+from train.pose_data import is_held_out
 
 PEOPLE = 6
 """Places for boxes in every sample."""
@@ -49,19 +49,19 @@ def load_detect_data(root: Path) -> DetectData:
         ValueError: a data set is not there.
 
     """
-    from humanpose.datasets.lsp import read_lsp
+    from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 
     if not (root / "lspet" / "joints.mat").is_file():
         raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
     trained: list[Scene] = []
     measured: list[Scene] = []
-    for number, record in enumerate(read_lsp(root / "lspet"), start=1):
+    for record in read_lsp(root / "lspet"):
         if record.visible.sum() >= 12:
             scene = Scene(record.path, _wider(record.box)[None])
-            (trained if number <= LSPET_TRAINED else measured).append(scene)
+            (trained if number_of(record) <= LSPET_TRAINED else measured).append(scene)
     filmed: dict[bool, list[Scene]] = {True: [], False: []}
     for file in sorted((root / "kth_walking").glob("*.reference.json")):
-        filmed[file.name.split("_")[0] in KTH_HELD_OUT].extend(_filmed(file))
+        filmed[is_held_out(file)].extend(_filmed(file))
     return DetectData(trained, filmed[False], {"lspet": measured, "kth": filmed[True]})
 
 

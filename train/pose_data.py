@@ -8,14 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.landmarks import body_box, read_landmarks, walks_left
-from humanpose.datasets.lsp import read_lsp
+from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.record import PoseRecord
-
-LSPET_TRAINED = 3600
-"""Photographs 1..3600 are learned from, the others measure."""
-KTH_HELD_OUT = frozenset({"person15", "person17", "person18", "person19", "person24"})
-"""These persons measure: no frame of theirs is ever learned from."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +44,20 @@ def load_pose_data(root: Path) -> PoseData:
     """
     if not (root / "lspet" / "joints.mat").is_file():
         raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
-    photographs = [record for record in read_lsp(root / "lspet") if np.isfinite(record.box).all() and _spans(record)]
-    trained = [record for record in photographs if _number(record) <= LSPET_TRAINED]
-    measured = [record for record in photographs if _number(record) > LSPET_TRAINED]
+    photographs = [record for record in read_lsp(root / "lspet") if record.has_extent]
+    trained = [record for record in photographs if number_of(record) <= LSPET_TRAINED]
+    measured = [record for record in photographs if number_of(record) > LSPET_TRAINED]
     files = sorted((root / "kth_walking").glob("*.reference.json"))
     people: dict[bool, list[PoseRecord]] = {True: [], False: []}
     for file in files:
-        people[file.name.split("_")[0] in KTH_HELD_OUT].extend(_as_followed(read_landmarks(file)))
+        people[is_held_out(file)].extend(_as_followed(read_landmarks(file)))
     held_out = {"lspet": measured, "kth": people[True]}
     return PoseData(trained, people[False], held_out, _frames([*people[False], *people[True]]))
 
 
-def _number(record: PoseRecord) -> int:
-    return int(record.path.stem.removeprefix("im"))
-
-
-def _spans(record: PoseRecord) -> bool:
-    """Whether the box has an extent that a crop can be made of."""
-    return bool((record.box[2:] - record.box[:2]).max() >= 8)
+def is_held_out(file: Path) -> bool:
+    """Whether a file of KTH's shows one of the persons who only measure."""
+    return file.name.removeprefix("person").split("_")[0] in VALIDATION_PERSONS
 
 
 @lru_cache

@@ -10,6 +10,9 @@ from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import box_from_keypoints
 from humanpose.skeleton import from_lsp
 
+LSPET_TRAINED = 3600
+"""Of the extended set, photographs 1..3600 are learned from; the others only measure."""
+
 
 def read_lsp(directory: str | Path) -> list[PoseRecord]:
     """Read a folder with `joints.mat` and `images/` into one record per image, in the order of the images.
@@ -27,6 +30,11 @@ def read_lsp(directory: str | Path) -> list[PoseRecord]:
         PoseRecord(folder / "images" / f"im{row + 1:0{digits}d}.jpg", None, boxes[row], joints[row], seen[row], source)
         for row in range(len(joints))
     ]
+
+
+def number_of(record: PoseRecord) -> int:
+    """The photograph's number in its set, from 1."""
+    return int(record.path.stem.removeprefix("im"))
 
 
 def read_joints(

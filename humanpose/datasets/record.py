@@ -24,3 +24,8 @@ class PoseRecord:
     visible: Bool[np.ndarray, "16"]
     source: str
     walks_left: bool = False
+
+    @property
+    def has_extent(self) -> bool:
+        """Whether the box is one that a crop can be made of."""
+        return bool(np.isfinite(self.box).all() and (self.box[2:] - self.box[:2]).max() >= 8)
