@@ -94,7 +94,7 @@ GAIT_PRESETS = {
         people=24,
         seen=16,
         frames=26,
-        steps=7000,
+        steps=5500,
         any_view=0.15,
         network="SkeletonGRU",
         optimizer=OptimizerConfig(2e-3, weight_decay=0.02),

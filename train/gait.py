@@ -102,13 +102,21 @@ def blur_as_a_pose_network(key: PRNGKeyArray, keypoints: Float[Array, "time 16 2
 
 
 class Errors(NamedTuple):
-    """What a pose network makes of walks: of followed walks, found minus true, in the walkers' own frames."""
+    """What a pose network makes of walks, learned from followed ones; all in the walkers' own frames.
+
+    A pose network guesses part of what it hardly sees, and guesses an average body: found = true + (shape - centre) @
+    of_shape + (true - shape) @ of_motion + rest, where the shape is the walk's mean. The first two are fitted to all
+    walks, the rest is each walk's own.
+    """
 
     limbs: Float[Array, "walk feature"]
     """How each of them walked: true places of hands, knees and feet over its time."""
     condition: Int[Array, " walk"]
-    keypoints: Float[Array, "walk time 16 2"]
+    rest: Float[Array, "walk time 32"]
     probability: Float[Array, "walk time 16"]
+    centre: Float[Array, "1 32"]
+    of_shape: Float[Array, "32 32"]
+    of_motion: Float[Array, "32 32"]
 
 
 def errors_of(followed: Walks, frames: int) -> Errors:
@@ -117,8 +125,14 @@ def errors_of(followed: Walks, frames: int) -> Errors:
     keypoints, probability, truth = flat
     place = jax.jit(jax.vmap(_placed))
     true = place(Observed(truth, jnp.ones_like(probability))).keypoints
-    found = place(Observed(keypoints, probability)).keypoints
-    return Errors(_limbs(true), jnp.asarray(followed.condition.reshape(-1), jnp.int32), found - true, probability)
+    wrong = (place(Observed(keypoints, probability)).keypoints - true).reshape(*true.shape[:2], 32)
+    shape, motion = _parted(true)
+    centre = shape.mean(axis=0, keepdims=True)
+    of_shape = _regression(shape - centre, wrong.mean(axis=1))
+    of_motion = _regression(motion, wrong - wrong.mean(axis=1, keepdims=True))
+    rest = wrong - ((shape - centre) @ of_shape)[:, None] - motion @ of_motion
+    condition = jnp.asarray(followed.condition.reshape(-1), jnp.int32)
+    return Errors(_limbs(true), condition, rest, probability, centre, of_shape, of_motion)
 
 
 def transplant_errors(
@@ -134,7 +148,25 @@ def transplant_errors(
     apart = jnp.sum(limbs**2, axis=1)[:, None] + jnp.sum(errors.limbs**2, axis=1)[None] - 2 * limbs @ errors.limbs.T
     asked = jax.random.bernoulli(key, 0.05, apart.shape) & (condition[:, None] == errors.condition[None])
     chosen = jnp.argmin(jnp.where(asked, apart, jnp.inf), axis=1)
-    return Observed(walks + errors.keypoints[chosen], errors.probability[chosen])
+    shape, motion = _parted(walks)
+    wrong = ((shape - errors.centre) @ errors.of_shape)[:, None] + motion @ errors.of_motion + errors.rest[chosen]
+    return Observed(walks + wrong.reshape(walks.shape), errors.probability[chosen])
+
+
+def _parted(walks: Float[Array, "walk time 16 2"]) -> tuple[Float[Array, "walk 32"], Float[Array, "walk time 32"]]:
+    """A walk's mean, and what moves about it."""
+    numbers = walks.reshape(*walks.shape[:2], 32)
+    shape = numbers.mean(axis=1)
+    return shape, numbers - shape[:, None]
+
+
+def _regression(x: Float[Array, "*walk 32"], y: Float[Array, "*walk 32"]) -> Float[Array, "32 32"]:
+    """The matrix that makes the best of y out of x, by (slightly damped) least squares; the mean of y is left out."""
+    x, y = x.reshape(-1, 32), y.reshape(-1, 32)
+    squares = x.T @ x
+    return jnp.linalg.solve(
+        squares + 1e-4 * jnp.trace(squares) / 32 * jnp.eye(32), x.T @ (y - y.mean(axis=0, keepdims=True))
+    )
 
 
 def _limbs(walks: Float[Array, "walk time 16 2"]) -> Float[Array, "walk feature"]:
