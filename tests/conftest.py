@@ -1,7 +1,9 @@
 """Hygiene for every test: no implicit rank promotion, few threads' worth of noise, the real data where it is."""
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import jax
 import pytest
@@ -16,3 +18,22 @@ def data_root() -> Path:
     if not root or not Path(root).is_dir():
         pytest.skip("GAITNET_DATA does not name the folder of real data")
     return Path(root)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to work in, a gallery of its own, and stand-ins for the networks."""
+    from stand_ins import Walkers, strangers  # not before the type checks of the tests are set up
+
+    networks = ModuleType("gaitnet.recognizer")
+    networks.GaitRecognizer = Walkers
+    monkeypatch.setitem(sys.modules, "gaitnet.recognizer", networks)
+    strangers(tmp_path / "weights" / "gait")
+    monkeypatch.setenv("GAITNET_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data home"))
+    for name in ("GAITNET_GALLERY", "GAITNET_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    work = tmp_path / "my work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work

@@ -104,7 +104,7 @@ GAIT_PRESETS = {
         people=5,
         seen=5,
         walks=2,
-        steps=3000,
+        steps=2400,
         any_view=0.15,
         imitate=True,
         optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),

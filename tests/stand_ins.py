@@ -1,0 +1,116 @@
+"""Stand-ins for the command line's networks, and the steps that its tests share; files are real."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from typer.testing import CliRunner
+
+from gaitnet.cli import app
+from gaitnet.identification.search import Strangers, save_strangers
+from gaitnet.video.read import VideoReader
+from gaitnet.video.write import VideoWriter
+
+SIZE = 32
+MODEL = "ab" * 32
+
+
+class Walkers:
+    """Stands in for GaitRecognizer: the people of a video are told by its name, "anna+ben.mp4" shows two."""
+
+    identity = MODEL
+    detector = None
+    gait = SimpleNamespace(config=SimpleNamespace(size=SIZE))
+
+    class pose:  # noqa: N801
+        @staticmethod
+        def joints(image, boxes=None):
+            count = 1 if boxes is None else len(boxes)
+            middle = np.array([image.shape[1] / 2, image.shape[0] / 2], np.float32)
+            return np.tile(middle, (count, 16, 1)), np.full((count, 16), 0.9, np.float32)
+
+    @classmethod
+    def load(cls, folder=None):
+        return cls()
+
+    def describe(self, video, progress=None):
+        with VideoReader(video) as reader:
+            frames = [(frame.index, frame.time) for frame in reader]
+        if progress is not None:
+            progress(len(frames), len(frames))
+        told = Path(video).stem.removesuffix(" then")
+        names = [] if told == "empty street" else told.split("+")
+        part = len(frames) // len(names) if told != Path(video).stem else 0
+        return [
+            walker(name.split("-")[0], place, frames[place * part :][: part or None], f"{name} in {told}")
+            for place, name in enumerate(names)
+        ]
+
+
+def vector(name, seed=""):
+    """A person's identification vector: theirs alone, and a little different in each video."""
+    own, this = (np.random.default_rng(list(text.encode())) for text in (name, name + seed))
+    return (own.standard_normal(SIZE) + 0.15 * this.standard_normal(SIZE)).astype(np.float32)
+
+
+def walker(name, place, frames, video):
+    count = len(frames)
+    reason = "too few frames" if count < 8 else "too small" if name == "far" else None
+    box = np.tile(np.array([2 + 8 * place, 4, 20 + 8 * place, 44], np.float32), (count, 1))
+    steps = np.random.default_rng(0).uniform(0, 1, (16, 2)) * (16, 40) + (3, 4)
+    found = vector(name, video)
+    return SimpleNamespace(
+        track=place, frames=np.array([f for f, _ in frames]), times=np.array([t for _, t in frames], float), boxes=box,
+        keypoints=np.tile(steps.astype(np.float32), (count, 1, 1)), probability=np.full((count, 16), 0.8, np.float32),
+        mirrored=False, identification_vector=None if reason else found, reason=reason,
+        windows=None if reason else np.stack([found, found + 0.01]),
+    )  # fmt: skip
+
+
+def film(path, count=10, size=(48, 64)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path) as writer:
+        for step in range(count):
+            writer.write(np.full((*size, 3), 40 + 5 * (step % 30), np.uint8))
+    return path
+
+
+def strangers(folder):
+    folder.mkdir(parents=True)
+    names = tuple(f"s{number}" for number in range(150))
+    save_strangers(folder / "strangers.npz", Strangers(np.stack([vector(name) for name in names]), names, MODEL))
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def good(*arguments):
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def bad(*arguments, code=2):
+    """The one sentence that a refused command says."""
+    done = run(*arguments)
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip()) > 10
+    return done.stderr
+
+
+def document(*arguments):
+    return json.loads(good(*arguments, "--json"))
+
+
+def enrolled(place):
+    """Anna and Ben from two videos each; returns the folder."""
+    for name in ("anna", "ben"):
+        good("enroll", name.capitalize(), film(place / f"{name}-1.mp4"), film(place / f"{name}-2.mp4"))
+
+
+def everything(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

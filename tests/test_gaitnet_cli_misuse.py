@@ -1,0 +1,358 @@
+"""The command line as somebody meets it who does everything wrong; networks are stand-ins here, files are real."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stand_ins import (
+    MODEL,
+    SIZE,
+    bad,
+    document,
+    enrolled,
+    everything,
+    film,
+    good,
+    run,
+    vector,
+)
+
+from gaitnet.identification.gallery import Gallery
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def wrong_videos(place):
+    whole = film(place / "whole.mp4", 40).read_bytes()
+    (place / "nothing.mp4").touch()
+    (place / "text.mp4").write_text("this is not a video\n" * 50)
+    (place / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (place / "folder").mkdir()
+    sound_only(place / "sound.mp4")
+    (place / "random.mp4").write_bytes(np.random.default_rng(3).bytes(5000))
+
+
+def sound_only(path):
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing.mp4", "no such file"), ("folder", "folder without pictures"), ("nothing.mp4", "empty"),
+        ("text.mp4", "not a video"), ("cut.mp4", ""), ("sound.mp4", "audio only"), ("random.mp4", "not a video"),
+    ],
+)  # fmt: skip
+def test_no_video(place, name, says):
+    wrong_videos(place)
+    before = everything(place)
+    for command in (["describe"], ["enroll", "Anna"], ["pose"]):
+        sentence = bad(*command, name)
+        assert says in sentence
+        assert name in sentence
+        assert len(sentence.strip().splitlines()) == 1
+    assert everything(place) == before
+    assert not (place.parent / "data home").exists()
+
+
+def test_all_wrong_videos_are_named_before_any_work(place):
+    wrong_videos(place)
+    sentence = bad("describe", "whole.mp4", "nothing.mp4", "text.mp4")
+    assert "nothing.mp4" in sentence
+    assert "text.mp4" in sentence
+    assert not list(place.glob("*.gait.*"))
+
+
+@pytest.mark.parametrize(("size", "count"), [((1, 1), 10), ((48, 64), 4), ((48, 64), 1)])
+def test_video_in_which_nobody_can_be_described_is_done(place, size, count):
+    film(place / "anna-1.mp4", count, size)
+    answer = document("enroll", "Anna", "anna-1.mp4")
+    assert answer["videos"][0]["enrolled"] == ([1] if size == (1, 1) else [])
+    if count < 8:
+        assert answer["videos"][0]["people"][0]["reason"] == "too few frames"
+        assert "too few frames" in good("enroll", "Anna", "anna-1.mp4")
+
+
+def test_empty_street(place):
+    enrolled(place)
+    film(place / "empty street.mp4")
+    for command in (["identify"], ["verify", "Anna"], ["describe"], ["pose"], ["enroll", "Anna"]):
+        done = run(*command, "empty street.mp4")
+        assert done.exit_code == 0, done.output
+        assert "nobody" in done.output
+    assert document("verify", "Anna", "empty street.mp4")["verified"] is None
+
+
+def test_identify_before_any_enrolment(place):
+    film(place / "anna-1.mp4")
+    assert "gaitnet enroll NAME VIDEO" in bad("identify", "anna-1.mp4")
+    assert "gaitnet enroll NAME VIDEO" in bad("verify", "Anna", "anna-1.mp4")
+    assert "gaitnet enroll NAME VIDEO" in bad("gallery", "export", "people.json")
+
+
+def test_wrong_order_and_names(place):
+    enrolled(place)
+    film(place / "door.mp4")
+    assert "the name comes first: gaitnet enroll NAME door.mp4" in bad("enroll", "door.mp4", "Anna")
+    assert "no such file" in bad("enroll", "Anna", "dor.mp4")
+    assert "enrolled are Anna, Ben" in bad("verify", "Carl", "door.mp4")
+    assert "enrolled are Anna, Ben" in bad("gallery", "remove", "Carl")
+    assert "NAME" in bad("enroll", " ", "door.mp4")
+    assert "NAME" in bad("enroll", "tab\there", "door.mp4")
+    assert bad("identify")
+    assert bad("identfy", "door.mp4")
+
+
+def test_several_walkers_need_a_number(place):
+    film(place / "anna-1+ben.mp4")
+    assert "--person" in bad("enroll", "Ben", "anna-1+ben.mp4")
+    assert "shows 2 people" in bad("enroll", "Ben", "anna-1+ben.mp4", "--person", 3)
+    assert document("enroll", "Ben", "anna-1+ben.mp4", "--person", 2)["videos"][0]["enrolled"] == [2]
+    assert "single video" in bad("enroll", "Ben", "anna-1+ben.mp4", "anna-1+ben.mp4", "--person", 2)
+
+
+def test_all_walks_of_somebody_who_comes_back(place):
+    """In the stand-in, people of a video walk together, unless it says "then" between their names."""
+    assert "--all" not in bad("enroll", "Ben", film(place / "ben-1+ben-2.mp4"))
+    assert "--person" in bad("enroll", "Ben", "ben-1+ben-2.mp4", "--all")
+    film(place / "ben-1+ben-2 then.mp4", 30)
+    assert "--all" in bad("enroll", "Ben", "ben-1+ben-2 then.mp4")
+    assert document("enroll", "Ben", "ben-1+ben-2 then.mp4", "--all")["videos"][0]["enrolled"] == [1, 2]
+    assert document("gallery", "list")["people"][0]["templates"] == 4
+
+
+def test_enrolling_the_same_walk_again_adds_nothing(place):
+    good("enroll", "Anna", film(place / "anna-1.mp4"))
+    assert "before" in good("enroll", "Anna", "anna-1.mp4")
+    assert "already enrolled as 'Anna'" in bad("enroll", "Ben", "anna-1.mp4")
+    assert document("gallery", "list")["people"][0]["templates"] == 2
+
+
+def test_one_bad_walk_enrols_none_of_the_command(place):
+    film(place / "anna-1.mp4")
+    film(place / "anna-2+ben.mp4")
+    bad("enroll", "Anna", "anna-1.mp4", "anna-2+ben.mp4")
+    assert document("gallery", "list")["people"] == []
+
+
+def test_gallery_of_another_model_or_damaged(place):
+    film(place / "anna-1.mp4")
+    Gallery(place / "other.npz", "cd" * 32, SIZE).enroll("Zoë", np.ones((1, SIZE), np.float32))
+    for command in (["identify"], ["enroll", "Anna"]):
+        assert "cannot be compared" in bad(*command, "anna-1.mp4", "--gallery", "other.npz")
+    (place / "rubbish.npz").write_bytes(b"PK\x03\x04 and no more")
+    for command in (["identify", "anna-1.mp4"], ["enroll", "Anna", "anna-1.mp4"], ["gallery", "list"]):
+        assert "rubbish.npz" in bad(*command, "--gallery", "rubbish.npz")
+    assert (place / "rubbish.npz").read_bytes() == b"PK\x03\x04 and no more"
+    assert "folder" in bad("enroll", "Anna", "anna-1.mp4", "--gallery", place)
+
+
+def test_weights_that_cannot_tell_strangers(place):
+    enrolled(place)
+    film(place / "ben-3.mp4")
+    assert "strangers.npz" in bad("identify", "ben-3.mp4", "--weights", place)
+    (place / "gait").mkdir()
+    (place / "gait" / "strangers.npz").write_bytes(b"rubbish")
+    assert "strangers.npz" in bad("identify", "ben-3.mp4", "--weights", place)
+
+
+def damaged(sound: bytes) -> st.SearchStrategy[bytes]:
+    """Anything at all, or a sound file that was cut, or changed in some bytes, or goes on with anything."""
+
+    def changed(places: list[tuple[int, int]]) -> bytes:
+        content = bytearray(sound)
+        for where, value in places:
+            content[where] = value
+        return bytes(content)
+
+    changes = st.lists(st.tuples(st.integers(0, len(sound) - 1), st.integers(0, 255)), min_size=1, max_size=20)
+    return st.one_of(
+        st.binary(max_size=300),
+        st.integers(0, len(sound) - 1).map(lambda end: sound[:end]),
+        changes.map(changed),
+        st.tuples(st.integers(0, len(sound) - 1), st.binary(max_size=200)).map(lambda cut: sound[: cut[0]] + cut[1]),
+    )
+
+
+@pytest.fixture
+def sound(place):
+    """A sound file of each kind that the commands read: name -> (bytes, command that reads it)."""
+    import cv2
+
+    from humanpose import checkpoint
+
+    Gallery(place / "g.npz", MODEL, SIZE).enroll("Anna", vector("anna")[None])
+    cv2.imwrite(str(place / "p.png"), np.random.default_rng(0).integers(0, 255, (24, 18, 3), np.uint8))
+    checkpoint.save(place / "w", {"kernel": np.ones((3, 4), np.float32)}, {"width": 1}, {"name": "toy"})
+    film(place / "anna-1.mp4")
+    files = {
+        "video": (place / "anna-1.mp4", ["describe", "v.mp4"], "v.mp4"),
+        "image": (place / "p.png", ["pose", "p.png"], "p.png"),
+        "gallery": (place / "g.npz", ["identify", "anna-1.mp4", "--gallery", "g.npz"], "g.npz"),
+        "weights": (place / "w" / "weights.npz", None, "w/weights.npz"),
+        "manifest": (place / "w" / "model.json", None, "w/model.json"),
+    }
+    return {kind: (path.read_bytes(), command, place / to) for kind, (path, command, to) in files.items()}
+
+
+@pytest.mark.parametrize("kind", ["video", "image", "gallery", "weights", "manifest"])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_bytes_are_read_or_refused_in_one_sentence(sound, kind, data):
+    """Whatever a file holds: done (0), or one sentence and exit code 2; no traceback, and the file stays as it is."""
+    from humanpose import checkpoint
+
+    good_bytes, command, path = sound[kind]
+    content = data.draw(damaged(good_bytes))
+    path.write_bytes(content)
+    try:
+        if command is None:
+            with suppress(checkpoint.CheckpointError):
+                arrays, manifest = checkpoint.load(path.parent)
+                assert manifest["config"] == {"width": 1} or kind == "manifest"
+                np.testing.assert_array_equal(arrays["kernel"], np.ones((3, 4)))
+            return
+        done = run(*command)
+        assert done.exit_code in (0, 2), done.output
+        assert "Traceback" not in done.output
+        if done.exit_code == 2:
+            assert len(done.stderr.strip()) > 10
+            assert path.name in done.stderr
+        assert path.read_bytes() == content
+    finally:
+        path.write_bytes(good_bytes)
+
+
+def test_outputs_that_cannot_be(place):
+    enrolled(place)
+    film(place / "ben-3.mp4")
+    assert "does not exist" in bad("identify", "ben-3.mp4", "--overlay", "no/such/folder.mp4")
+    assert ".mp4" in bad("identify", "ben-3.mp4", "--overlay", "named.avi")
+    assert "is the video itself" in bad("identify", "ben-3.mp4", "--overlay", "ben-3.mp4")
+    assert "single video" in bad("identify", "ben-3.mp4", "ben-3.mp4", "--overlay", "x.mp4")
+    assert "is a file" in bad("describe", "ben-3.mp4", "--output", "ben-3.mp4")
+    assert ".json or .csv" in bad("gallery", "export", "people.xlsx")
+    film(place / "other" / "ben-3.mp4")
+    assert "--output" in bad("describe", "ben-3.mp4", "other/ben-3.mp4")
+    assert "/proc" in bad("describe", "ben-3.mp4", "--output", "/proc", code=1)
+
+
+@pytest.mark.parametrize("command", [["describe"], ["enroll", "Anna"], ["pose", "--no-overlay"]])
+def test_disk_full(place, monkeypatch, command):
+    film(place / "anna-1.mp4")
+
+    def full(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    before = everything(place)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert "No space left" in bad(*command, "anna-1.mp4", code=1)
+    assert everything(place) == before
+    assert not list((place.parent / "data home").rglob("*.npz"))
+
+
+# --- in a process of its own
+
+
+PROGRAM = f"""
+import resource, signal, sys, time
+sys.path.insert(0, {str(ROOT / "tests")!r})
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import stand_ins as stand_in
+from types import ModuleType
+networks = ModuleType("gaitnet.recognizer")
+networks.GaitRecognizer = stand_in.Walkers
+sys.modules["gaitnet.recognizer"] = networks
+"""
+
+
+@contextmanager
+def started(place, extra, *arguments):
+    """The program in a process that does not outlive the block, whatever fails in it."""
+    program = PROGRAM + textwrap.dedent(extra) + "\nfrom gaitnet.cli import main\nmain()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_file_size_limit_stops_an_overlay(place):
+    film(place / "ben-3.mp4")
+    before = everything(place)
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    with started(place, limit, "pose", "ben-3.mp4") as process:
+        said, complained = process.communicate(timeout=300)
+    assert process.returncode == 1, (said, complained)
+    assert "Traceback" not in complained
+    assert "too large" in complained
+    assert everything(place) == before
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_in_the_middle_of_writing(place, sent, code):
+    film(place / "ben-3.mp4", 60)
+    before = everything(place)
+    slow = """
+    import gaitnet.overlay
+    draw = gaitnet.overlay.draw
+    def slowly(image, people):
+        print("drawing", file=sys.stderr, flush=True)
+        time.sleep(0.2)
+        return draw(image, people)
+    gaitnet.overlay.draw = slowly
+    """
+    with started(place, slow, "pose", "ben-3.mp4") as process:
+        for _ in range(3):
+            assert process.stderr.readline() == "drawing\n"
+        assert len(everything(place)) == len(before) + 1
+        process.send_signal(sent)
+        _, complained = process.communicate(timeout=300)
+    assert process.returncode == code, complained
+    assert "Traceback" not in complained
+    assert everything(place) == before
+
+
+def test_defect_is_owned_and_shown_only_on_request(place):
+    film(place / "anna-1.mp4")
+    broken = "stand_in.Walkers.describe = lambda *_: {}['none']"
+    for debug in ("", "1"):
+        asked = f"import os; os.environ['GAITNET_DEBUG'] = '{debug}'\n"
+        with started(place, asked + broken, "describe", "anna-1.mp4") as process:
+            said, complained = process.communicate(timeout=300)
+        assert (process.returncode, said) == (1, "")
+        assert "KeyError" in complained
+        assert ("Traceback" in complained) == bool(debug)
+
+
+def test_help_comes_at_once(place):
+    """Half a second of work, the interpreter's start included: counted in processor time, for a busy machine's sake."""
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "gaitnet.cli", "--help"], cwd=ROOT, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < 0.5
