@@ -1,5 +1,6 @@
 """`gaitnet enroll`: remember how somebody walks."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,8 +46,8 @@ def enroll(
         raise ValueError("--person: expected a single video with it, and no --all; enrol the rest by another command")
     if not name.strip() or not name.isprintable():
         raise ValueError(f"NAME: expected printable text that is not blank, got {name!r}")
-    if Path(name).is_file() and not any(file.exists() for file in files):
-        raise ValueError(f"NAME: {name} is a file; the name comes first: gaitnet enroll NAME {name}")
+    if os.path.isfile(name) and not os.path.exists(files[-1]):
+        raise ValueError(f"NAME: {name} is a file; the name comes first: gaitnet enroll {files[-1]} {name}")
     check_videos(files)
     writable_gallery(gallery)
     recognizer = load(weights)

@@ -109,7 +109,9 @@ def test_identify_before_any_enrolment(place):
 def test_wrong_order_and_names(place):
     enrolled(place)
     film(place / "door.mp4")
-    assert "the name comes first: gaitnet enroll NAME door.mp4" in bad("enroll", "door.mp4", "Anna")
+    assert "the name comes first: gaitnet enroll Anna door.mp4" in bad("enroll", "door.mp4", "Anna")
+    assert "the name comes first: gaitnet enroll Anna door.mp4" in bad("enroll", "door.mp4", "door.mp4", "Anna")
+    assert "no such file" in bad("enroll", "A" * 300, "dor.mp4")
     assert "no such file" in bad("enroll", "Anna", "dor.mp4")
     assert "enrolled are Anna, Ben" in bad("verify", "Carl", "door.mp4")
     assert "enrolled are Anna, Ben" in bad("gallery", "remove", "Carl")

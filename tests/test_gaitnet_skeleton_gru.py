@@ -7,12 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from typer.testing import CliRunner
 
 from gaitnet.models.skeleton_gru import SkeletonGRU, SkeletonGRUConfig
 from gaitnet.pose_maps import GRID, WIDTH
 from train import gait
-from train.config import GaitTaskConfig, OptimizerConfig
+from train.__main__ import app
+from train.config import GAIT_PRESETS, GaitTaskConfig, OptimizerConfig
+from train.export import export_run
 from train.loop import fit
+from train.teacher import FITS, take_over, teacher_of
 
 SMALL = SkeletonGRUConfig(subjects=4, size=24, hidden=16)
 
@@ -65,16 +69,16 @@ def test_a_config_that_cannot_be_is_refused(wrong):
         SkeletonGRUConfig(**wrong)
 
 
-PUPIL = GaitTaskConfig(
-    subjects=6, people=3, walks=2, frames=12, multiplier=0.125, size=24, imitate=True,
+STUDENT = GaitTaskConfig(
+    subjects=6, people=3, walks=2, frames=12, multiplier=0.125, size=24, distil=True,
     optimizer=OptimizerConfig(3e-3, 2, 0.0),
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def tutor_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tutor")
-    config = replace(PUPIL, network="SkeletonGRU", imitate=False, steps=2)
+def teacher_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    config = replace(STUDENT, network="SkeletonGRU", distil=False, steps=2)
     settings = {"task": "gait", "preset": "skeleton", **vars(config), "optimizer": vars(config.optimizer)}
     fit(
         gait.new_model(config), gait.make_loss(config), gait.make_batches(config), optimizer=config.optimizer,
@@ -83,27 +87,72 @@ def tutor_run(tmp_path_factory):
     return folder
 
 
-def test_a_pupil_takes_over_the_tutors_memory_and_learns_nothing_but_to_see(tutor_run):
-    tutor, named = gait.tutor_of(PUPIL, tutor_run)
-    assert named.endswith("step 2")
-    pupil = gait.new_model(PUPIL)
-    gait.take_over(pupil, tutor)
+def test_a_student_takes_over_the_teachers_memory_and_learns_nothing_but_to_see(teacher_run):
+    teacher, named = teacher_of(STUDENT, teacher_run)
+    assert "step 2, sha256" in named
+    student = gait.new_model(STUDENT)
+    take_over(student, teacher)
     vectors = jax.random.normal(jax.random.key(0), (2, 5, 24))
     mask = jnp.ones((2, 5), bool)
-    np.testing.assert_array_equal(pupil.recurrent(vectors, mask)[0], tutor.recurrent(vectors, mask)[0])
+    np.testing.assert_array_equal(student.recurrent(vectors, mask)[0], teacher.recurrent(vectors, mask)[0])
 
-    loss = gait.make_loss(PUPIL, tutor)
-    batch = gait.make_batches(PUPIL)(0)
-    (missed, _), gradients = nnx.value_and_grad(loss, has_aux=True)(pupil, batch, nnx.Rngs(0))
-    assert 0.5 < missed < 20
+    loss = gait.make_loss(STUDENT, teacher)
+    batch = gait.make_batches(STUDENT)(0)
+    (hint, _), gradients = nnx.value_and_grad(loss, has_aux=True)(student, batch, nnx.Rngs(0))
+    assert 0.5 < hint < 20
     assert all(not np.any(leaf) for leaf in jax.tree.leaves((gradients["recurrent"], gradients["head"])))
     assert np.any(gradients["dense"]["kernel"][...])
 
+    # the teacher goes on answering while the student's arrays are taken away step by step
+    before = teacher.recurrent(vectors, mask)[0]
+    fit(
+        student, loss, gait.make_batches(STUDENT), optimizer=STUDENT.optimizer, steps=2,
+        directory=teacher_run / "student", config={}, seed=1,
+    )  # fmt: skip
+    np.testing.assert_array_equal(teacher.recurrent(vectors, mask)[0], before)
 
-def test_only_a_tutor_that_fits_is_taken(tutor_run, tmp_path):
-    with pytest.raises(ValueError, match="expected network SkeletonGRU, subjects 9"):
-        gait.tutor_of(replace(PUPIL, subjects=9), tutor_run)
+
+def test_a_teacher_and_a_preset_that_distils_belong_together(teacher_run):
+    teacher, _ = teacher_of(STUDENT, teacher_run)
+    with pytest.raises(ValueError, match="a teacher is needed"):
+        gait.make_loss(STUDENT)
+    with pytest.raises(ValueError, match="distil is off"):
+        gait.make_loss(replace(STUDENT, distil=False), teacher)
+    with pytest.raises(ValueError, match="wear away"):
+        replace(STUDENT, optimizer=OptimizerConfig(1e-3, 2, 0.01))
+    with pytest.raises(ValueError, match="expected GaitNN or SkeletonGRU"):
+        replace(STUDENT, network="GaitNet")
+    steps = {name: GAIT_PRESETS[name] for name in ("skeleton", "distil", "followed")}
+    assert len({tuple(getattr(one, name) for name in FITS[1:]) for one in steps.values()}) == 1
+
+
+def test_a_teacher_is_not_shipped(teacher_run, tmp_path):
+    (tmp_path / "card.json").write_text("{}")
+    with pytest.raises(ValueError, match="trained a teacher"):
+        export_run(teacher_run, tmp_path / "gait", tmp_path / "card.json")
+    assert not (tmp_path / "gait").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--preset", "distil"], "--teacher: this preset learns from one"),
+        (["--preset", "short", "--teacher", "runs"], "--preset distil does"),
+        (["--preset", "followed"], "--init: this preset goes on"),
+        (["--preset", "short", "--walks", "w.npz"], "these do: skeleton | distil | followed"),
+    ],
+)
+def test_what_a_preset_does_not_read_is_refused(arguments, says, tmp_path):
+    done = CliRunner().invoke(app, ["gait", *arguments, "--run", str(tmp_path / "run")])
+    assert isinstance(done.exception, ValueError)
+    assert says in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_a_teacher_that_fits_is_taken(teacher_run, tmp_path):
+    with pytest.raises(ValueError, match="expected {'network': 'SkeletonGRU', 'subjects': 9"):
+        teacher_of(replace(STUDENT, subjects=9), teacher_run)
     with pytest.raises(ValueError, match="not the folder of a run"):
-        gait.tutor_of(PUPIL, tmp_path)
-    with pytest.raises(ValueError, match="has no tutor"):
-        replace(PUPIL, network="SkeletonGRU")
+        teacher_of(STUDENT, tmp_path)
+    with pytest.raises(ValueError, match="has no teacher"):
+        replace(STUDENT, network="SkeletonGRU")

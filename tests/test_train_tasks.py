@@ -3,8 +3,6 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -25,7 +23,7 @@ from train.config import GAIT_PRESETS, GaitTaskConfig
 from train.export import shipped_weights
 from train.pose import make_sample
 from train.pose_data import is_held_out
-from train.walks import Walks, make_walks, plan_walks, read_walks
+from train.walks import make_walks, plan_walks, read_walks
 
 PLAIN = AugmentConfig(
     rotation=0.0,
@@ -101,55 +99,6 @@ def test_followed_walks_are_those_of_the_plans(followed):
     assert followed.condition[1, 1] == CONDITIONS.index(plan.condition)
 
 
-def test_drawn_walks_get_the_errors_of_those_who_walk_like_that():
-    rng = np.random.default_rng(0)
-    ways = rng.normal(0, 0.2, (2, 6, 16, 2)).astype(np.float32)
-    way, condition = np.divmod(np.arange(800) % 4, 2)
-    made = np.array([[0.1, 0.2], [0.3, 0.4]])[way, condition]
-    nothing = jnp.zeros((32, 32))
-    errors = gait.Errors(
-        gait._limbs(jnp.asarray(ways[way] + rng.normal(0, 0.01, (800, 6, 16, 2)).astype(np.float32))),
-        jnp.asarray(condition, jnp.int32),
-        jnp.asarray(np.broadcast_to(made[:, None, None], (800, 6, 32)), jnp.float32),
-        jnp.asarray(np.broadcast_to(made[:, None, None], (800, 6, 16)), jnp.float32),
-        jnp.zeros((1, 32)), nothing, nothing,
-    )  # fmt: skip
-    asked = np.array([0, 1, 1, 0])
-    drawn = jnp.asarray(ways[[0, 0, 1, 1]])
-    seen = gait.transplant_errors(jax.random.key(3), drawn, jnp.asarray(asked, jnp.int32), errors)
-    expected = np.array([0.1, 0.2, 0.4, 0.3], np.float32)
-    np.testing.assert_allclose((seen.keypoints - drawn)[:, 0, 0, 0], expected, atol=1e-6)
-    np.testing.assert_allclose(seen.probability[:, 5, 3], expected, atol=1e-6)
-
-
-def test_an_average_body_that_the_pose_network_guesses_is_guessed_of_drawn_walks_too():
-    """It sees every motion whole, but of what is one's own in a body only a third."""
-    rng = np.random.default_rng(1)
-    average = rng.normal(0, 0.3, (1, 1, 1, 16, 2))
-
-    def walks(count):
-        own, motion = rng.normal(0, 0.02, (count, 1, 16, 2)), rng.normal(0, 0.03, (count, 10, 16, 2))
-        return own, motion - motion.mean(axis=1, keepdims=True)
-
-    own, motion = (part[None].astype(np.float32) for part in walks(300))
-    true = (average + own + motion).astype(np.float32)
-    found = (average + own / 3 + motion).astype(np.float32)
-    sure, conditions = np.ones(true.shape[:4], np.float32), np.zeros((1, 300), np.int8)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gait, "_placed", lambda observed: observed)  # both are in the walker's own frame already
-        errors = gait.errors_of(Walks(found, sure, true, conditions, 1), 10)
-    own, motion = walks(40)
-    drawn = jnp.asarray(average[0] + own + motion, jnp.float32)
-    seen = gait.transplant_errors(jax.random.key(0), drawn, jnp.zeros(40, jnp.int32), errors)
-    np.testing.assert_allclose(seen.keypoints, average[0] + own / 3 + motion, atol=2e-3)
-
-
-def test_a_shift_of_the_whole_walk_is_no_error(followed):
-    errors = gait.errors_of(followed._replace(keypoints=followed.keypoints + np.float32(3.0)), 10)
-    assert errors.rest.shape == (4, 10, 32)
-    np.testing.assert_allclose(errors.rest, 0, atol=2e-3)
-
-
 def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
     config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10)
     batch = gait.make_batches(config, followed)(7)
@@ -177,6 +126,32 @@ def test_a_file_without_walks_is_refused(tmp_path):
     (tmp_path / "w.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="does not hold walks"):
         read_walks(tmp_path / "w.npz")
+
+
+def test_damaged_or_older_walks_are_refused(followed, tmp_path):
+    arrays = followed._asdict()
+    path = tmp_path / "w.npz"
+
+    def refused(match, **changed):
+        np.savez(path, **{name: array for name, array in (arrays | changed).items() if array is not None})
+        with pytest.raises(ValueError, match=match):
+            read_walks(path)
+
+    refused("no condition, truth; an earlier version", truth=None, condition=None)
+    refused("conditions that are none", condition=followed.condition + 9)
+    refused("not finite", truth=np.full_like(followed.truth, np.nan))
+    refused("condition of shape", condition=followed.condition[:1])
+    np.savez(path, **arrays)
+    read_walks(path)
+    whole = path.read_bytes()
+    for cut in (10, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match="does not hold walks"):
+            read_walks(path)
+    with path.open("wb") as file:
+        np.save(file, followed.truth)
+    with pytest.raises(ValueError, match="does not hold walks"):
+        read_walks(path)
 
 
 def test_training_goes_on_from_shipped_weights_with_a_head_of_its_own(tmp_path):

@@ -98,32 +98,41 @@ def pose(
 
 @app.command()
 def gait(
-    preset: Annotated[str, typer.Option(help="walkers | skeleton | tutored | followed | short | side")] = "walkers",
+    preset: Annotated[str, typer.Option(help="walkers | skeleton | distil | followed | short | side")] = "walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
     init: Init = None,
     steps: Steps = None,
     walks: Annotated[Path | None, typer.Option(help="Followed walks, of python -m train walks.")] = None,
-    tutor: Annotated[Path | None, typer.Option(help='The run of preset "skeleton", for the preset "tutored".')] = None,
+    teacher: Annotated[Path | None, typer.Option(help='The run of preset "skeleton", for the preset "distil".')] = None,
 ) -> None:
     """Identification vectors: walkers drawn on the device, as a pose network would see them, or followed by one."""
     from train import gait as task
     from train.config import GAIT_PRESETS
+    from train.teacher import take_over, teacher_of
     from train.walks import read_walks
 
     config = _preset(GAIT_PRESETS, preset, steps)
-    if config.imitate != (tutor is not None):
-        raise ValueError("--tutor goes with --preset tutored, and needs it: the folder of a run of --preset skeleton")
+    if config.distil and teacher is None:
+        raise ValueError("--teacher: this preset learns from one; name the folder of a run of --preset skeleton")
+    if teacher is not None and not config.distil:
+        raise ValueError("--teacher: this preset learns from none; --preset distil does")
+    if config.goes_on and init is None:
+        raise ValueError(
+            "--init: this preset goes on from trained weights; name the folder of a run of --preset distil"
+        )
     if walks is not None and not config.seen:
-        raise ValueError("--walks: this preset reads none; take --preset followed")
-    batches = task.make_batches(config, None if walks is None else read_walks(walks))
+        readers = " | ".join(name for name, other in GAIT_PRESETS.items() if other.seen)
+        raise ValueError(f"--walks: this preset reads none; these do: {readers}")
+    followed = None if walks is None else read_walks(walks)
+    batches = task.make_batches(config, followed)
     read = {} if walks is None else {"walks_sha256": hashlib.sha256(walks.read_bytes()).hexdigest()}
     model, origin = _begin(task, config, init)
-    teaching = None
-    if tutor is not None:
-        teaching, read["tutor"] = task.tutor_of(config, tutor)
-        task.take_over(model, teaching)
-    evaluate = task.make_evaluation(config)
-    _fit("gait", preset, config, run, origin, model, task.make_loss(config, teaching), batches, evaluate, **read)
+    knowing = None
+    if teacher is not None:
+        knowing, read["teacher"] = teacher_of(config, teacher)
+        take_over(model, knowing)
+    loss, evaluate = task.make_loss(config, knowing), task.make_evaluation(config, followed)
+    _fit("gait", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 
 @app.command()

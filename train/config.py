@@ -53,8 +53,9 @@ POSE_PRESETS = {
 class GaitTaskConfig:
     """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
 
-    Their walks are drawn as keypoints; of `seen` more people, walks are read that the pose network followed.
-    `imitate`: learn nothing but to see in the maps what a tutor, a SkeletonGRU, reads off the joints.
+    Their walks are drawn as keypoints; of `seen` people, drawn anew, walks are read that the pose network followed.
+    `distil`: learn nothing but to see in the maps what a teacher, a SkeletonGRU, reads off the joints. `goes_on`: makes
+    sense only from weights that another run has trained.
 
     `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
     `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
@@ -69,7 +70,8 @@ class GaitTaskConfig:
     view_spread: float = 12.0
     any_view: float = 0.3
     network: Literal["GaitNN", "SkeletonGRU"] = "GaitNN"
-    imitate: bool = False
+    distil: bool = False
+    goes_on: bool = False
     contrast: float = 1.0
     recurrent_unit: Literal["GRU", "LSTM"] = "GRU"
     layers: int = 1
@@ -81,8 +83,12 @@ class GaitTaskConfig:
     def __post_init__(self):
         if self.people > self.subjects:
             raise ValueError(f"people: a batch of {self.people} people cannot be drawn from {self.subjects} subjects")
-        if self.imitate and self.network == "SkeletonGRU":
-            raise ValueError("imitate: a SkeletonGRU has no tutor; GaitNN has")
+        if self.network not in ("GaitNN", "SkeletonGRU"):
+            raise ValueError(f"network: expected GaitNN or SkeletonGRU, got {self.network!r}")
+        if self.distil and self.network == "SkeletonGRU":
+            raise ValueError("distil: a SkeletonGRU has no teacher; GaitNN has")
+        if self.distil and self.optimizer.weight_decay:
+            raise ValueError("distil: weight decay would wear away the layers that are taken over; set it to 0")
         if self.seed >= 7_000_000:
             raise ValueError(f"seed: crowds from 7,000,000 on are kept for evaluation, got {self.seed}")
 
@@ -99,17 +105,26 @@ GAIT_PRESETS = {
         network="SkeletonGRU",
         optimizer=OptimizerConfig(2e-3, weight_decay=0.02),
     ),
-    "tutored": GaitTaskConfig(
+    "distil": GaitTaskConfig(
         subjects=8000,
         people=5,
         seen=5,
         walks=2,
-        steps=2400,
+        steps=1300,
         any_view=0.15,
-        imitate=True,
+        distil=True,
         optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),
     ),
-    "followed": GaitTaskConfig(subjects=8000, people=8, seen=8, walks=2, steps=2600, any_view=0.15),
+    "followed": GaitTaskConfig(
+        subjects=8000,
+        people=8,
+        seen=8,
+        walks=2,
+        steps=700,
+        any_view=0.15,
+        goes_on=True,
+        optimizer=OptimizerConfig(5e-4, 50, weight_decay=0.01),
+    ),
     "short": GaitTaskConfig(
         subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
     ),

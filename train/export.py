@@ -59,6 +59,8 @@ def shipped_weights(folder: Path, model: nnx.Module) -> str:
 def export_run(run: Path, to: Path, card_file: Path) -> None:
     """Writes the newest weights of `run` with their config and card into the folder `to`."""
     config = run_config(run)
+    if config.get("network") == "SkeletonGRU":
+        raise ValueError(f"{run} trained a teacher, which is not shipped: export the run of the network that it taught")
     model = new_model_of(config)
     step = newest_weights(run, model)
     card = json.loads(card_file.read_text())

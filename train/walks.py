@@ -6,6 +6,8 @@ followed once, as the video road follows people, and the gait task reads them be
 
 import io
 import os
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +33,7 @@ class Walks(NamedTuple):
     """As the pose network found them: pixels of a picture in which a walker is some 200 pixels tall."""
     probability: Float[np.ndarray, "subject walk time 16"]
     truth: Float[np.ndarray, "subject walk time 16 2"]
-    """Where the joints were, named and scaled alike."""
+    """Where the joints were, named alike; scaled by their own mean and height: compare in the walkers' own frames."""
     condition: Int[np.ndarray, "subject walk"]
     """Index in `gaitnet.walkers.walk.CONDITIONS`."""
     seed: int
@@ -105,14 +107,30 @@ def _to_the_right(steps: Float[np.ndarray, "time 16 2"], mirrored: bool) -> Floa
 def read_walks(path: Path) -> Walks:
     """What `make_walks` wrote; ValueError for any other file."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            missing = {"keypoints", "probability", "truth", "condition", "seed"} - set(stored.files)
+            if missing:
+                raise ValueError(f"no {', '.join(sorted(missing))}; an earlier version wrote less")
             floats = {name: stored[name].astype(np.float32) for name in ("keypoints", "probability", "truth")}
             walks = Walks(**floats, condition=stored["condition"], seed=int(stored["seed"]))
         shape = walks.probability.shape
         expected = {"keypoints": (*shape, 2), "truth": (*shape, 2), "condition": shape[:2]}
+        if not (np.isfinite(walks.keypoints).all() and np.isfinite(walks.truth).all()):
+            raise ValueError("numbers that are not finite")
+        if walks.condition.dtype.kind != "i" or not np.isin(walks.condition, range(len(CONDITIONS))).all():
+            raise ValueError("conditions that are none")
         for name, wanted in expected.items():
             if shape[3:] != (16,) or getattr(walks, name).shape != wanted:
                 raise ValueError(f"{name} of shape {getattr(walks, name).shape}, probabilities of shape {shape}")
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(f"{path} does not hold walks ({error}): make them with python -m train walks") from None
     return walks

@@ -72,7 +72,7 @@ class GaitNNConfig:
 
 
 class GaitOutput(NamedTuple):
-    """What GaitNN says of a batch of sequences."""
+    """What a gait network says of a batch of sequences."""
 
     identification_vector: Float[Array, "batch size"]
     """Mean of the recurrent outputs over the valid frames; compare by cosine or Euclidean distance."""

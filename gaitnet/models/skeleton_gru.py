@@ -1,9 +1,8 @@
-"""SkeletonGRU: a walk as joint positions -> identification vector; GaitNN's tutor.
+"""SkeletonGRU: a walk as joint positions -> identification vector; GaitNN's teacher.
 
-The recurrent half of GaitNN behind a small dense network that reads a frame's joints as numbers instead of maps. A step
-costs a fiftieth of GaitNN's, so it sees the millions of walks that telling people apart takes, on a CPU; GaitNN then
-takes over its recurrent layers and learns to see in maps what it read off the numbers (a "hint" in the sense of Romero
-et al., FitNets, ICLR 2015).
+The recurrent half of GaitNN behind a small dense network that reads a frame's joints as numbers instead of maps. It has
+no convolutions, so that even a CPU can show it as many walks as telling people apart takes; GaitNN then takes over its
+recurrent layers and learns to see in maps what it reads off the numbers (`train.teacher`).
 """
 
 from dataclasses import dataclass
@@ -77,7 +76,10 @@ class SkeletonGRU(nnx.Module):
         frame_mask: Shaped[Array, "batch time"],
         train: bool = False,
     ) -> Float[Array, "batch time size"]:
-        """Describe each frame by itself: what the recurrent layers read. Positions count in cells of GaitNN's maps."""
+        """Describe each frame by itself: what the recurrent layers read.
+
+        Both axes count in the width of a cell of GaitNN's maps, a scale at which the norm's epsilon is small.
+        """
         batch, time = frame_mask.shape
         cells = placed.reshape(batch, time, 32) * (GRID / WIDTH)
         x = jnp.concatenate([cells, probability], axis=-1).reshape(batch * time, 1, 1, 48)
