@@ -122,7 +122,7 @@ def test_a_teacher_and_a_preset_that_distils_belong_together(teacher_run):
         replace(STUDENT, optimizer=OptimizerConfig(1e-3, 2, 0.01))
     with pytest.raises(ValueError, match="expected GaitNN or SkeletonGRU"):
         replace(STUDENT, network="GaitNet")
-    steps = {name: GAIT_PRESETS[name] for name in ("skeleton", "distil", "followed")}
+    steps = {name: GAIT_PRESETS[name] for name in ("skeleton", "distil")}
     assert len({tuple(getattr(one, name) for name in FITS[1:]) for one in steps.values()}) == 1
 
 
@@ -138,8 +138,7 @@ def test_a_teacher_is_not_shipped(teacher_run, tmp_path):
     [
         (["--preset", "distil"], "--teacher: this preset learns from one"),
         (["--preset", "short", "--teacher", "runs"], "--preset distil does"),
-        (["--preset", "followed"], "--init: this preset goes on"),
-        (["--preset", "short", "--walks", "w.npz"], "these do: skeleton | distil | followed"),
+        (["--preset", "short", "--walks", "w.npz"], "these do: skeleton | distil"),
     ],
 )
 def test_what_a_preset_does_not_read_is_refused(arguments, says, tmp_path):

@@ -98,7 +98,7 @@ def pose(
 
 @app.command()
 def gait(
-    preset: Annotated[str, typer.Option(help="walkers | skeleton | distil | followed | short | side")] = "walkers",
+    preset: Annotated[str, typer.Option(help="walkers | skeleton | distil | short | side")] = "walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
     init: Init = None,
     steps: Steps = None,
@@ -116,10 +116,6 @@ def gait(
         raise ValueError("--teacher: this preset learns from one; name the folder of a run of --preset skeleton")
     if teacher is not None and not config.distil:
         raise ValueError("--teacher: this preset learns from none; --preset distil does")
-    if config.goes_on and init is None:
-        raise ValueError(
-            "--init: this preset goes on from trained weights; name the folder of a run of --preset distil"
-        )
     if walks is not None and not config.seen:
         readers = " | ".join(name for name, other in GAIT_PRESETS.items() if other.seen)
         raise ValueError(f"--walks: this preset reads none; these do: {readers}")
@@ -149,7 +145,7 @@ def walks(
     from train.walks import make_walks
 
     with bar("following walks", "walks") as progress:
-        typer.echo(make_walks(weights, to, subjects, count, frames, GAIT_PRESETS["followed"].seed, progress))
+        typer.echo(make_walks(weights, to, subjects, count, frames, GAIT_PRESETS["skeleton"].seed, progress))
 
 
 @app.command()

@@ -54,8 +54,7 @@ class GaitTaskConfig:
     """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
 
     Their walks are drawn as keypoints; of `seen` people, drawn anew, walks are read that the pose network followed.
-    `distil`: learn nothing but to see in the maps what a teacher, a SkeletonGRU, reads off the joints. `goes_on`: makes
-    sense only from weights that another run has trained.
+    `distil`: learn nothing but to see in the maps what a teacher, a SkeletonGRU, reads off the joints.
 
     `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
     `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
@@ -71,7 +70,6 @@ class GaitTaskConfig:
     any_view: float = 0.3
     network: Literal["GaitNN", "SkeletonGRU"] = "GaitNN"
     distil: bool = False
-    goes_on: bool = False
     contrast: float = 1.0
     recurrent_unit: Literal["GRU", "LSTM"] = "GRU"
     layers: int = 1
@@ -114,16 +112,6 @@ GAIT_PRESETS = {
         any_view=0.15,
         distil=True,
         optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),
-    ),
-    "followed": GaitTaskConfig(
-        subjects=8000,
-        people=8,
-        seen=8,
-        walks=2,
-        steps=700,
-        any_view=0.15,
-        goes_on=True,
-        optimizer=OptimizerConfig(5e-4, 50, weight_decay=0.01),
     ),
     "short": GaitTaskConfig(
         subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)

@@ -30,7 +30,7 @@ def teacher_of(config: GaitTaskConfig, run: Path) -> tuple[SkeletonGRU, str]:
         ValueError: the run is none, has saved nothing yet, or trained a network that does not fit `config`.
 
     """
-    wanted = replace(config, network="SkeletonGRU", distil=False, goes_on=False)
+    wanted = replace(config, network="SkeletonGRU", distil=False)
     found = run_config(run)
     if any(found.get(name) != getattr(wanted, name) for name in FITS):
         expected, got = ({name: part(name) for name in FITS} for part in (wanted.__getattribute__, found.get))
