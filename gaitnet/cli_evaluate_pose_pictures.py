@@ -57,7 +57,7 @@ def of_landmarks(records: "Sequence[PoseRecord]", every: int = 1) -> Iterator[Pi
     from humanpose.datasets.landmarks import walks_left
 
     mirrored = walks_left(records)
-    kept = [place for place in range(0, len(records), every) if usable(records[place])]
+    kept = [place for place in range(0, len(records), every) if records[place].has_extent]
     if not kept:
         return
     path = records[0].path
