@@ -23,7 +23,7 @@ OLIVE, ORANGE, THIRD = "man in olive", "man in white shoes", "man of demo1"
 ENROLLED = {"demo4": (OLIVE, ORANGE), "demo1": (THIRD,)}
 SEARCHED = {"demo6": (OLIVE, ORANGE), "demo2": (THIRD,)}
 """Clip -> who walks through it, in order of appearance."""
-STRANGERS, FRAMES, APART = 3, 60, 32
+STRANGERS, FRAMES, APART = 3, 120, 64
 
 LEAD = (
     "Two men are enrolled from demo4 and a third from demo1, beside rendered walkers. demo6 shows the two in another "
@@ -159,18 +159,18 @@ def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
 
     from gaitnet.crowd import see_walks
     from gaitnet.evaluation.controls import colour_histograms
-    from gaitnet.pose_maps import pose_maps_of_track
+    from gaitnet.recognizer import maps_of_walk
     from gaitnet.walkers.walks import EVALUATION, Crowd, WalkPlan
 
     crowd, plans = Crowd(EVALUATION + 3, FRAMES), [WalkPlan(number) for number in range(count)]
     found = []
     with bar("drawing walkers", "walkers") as progress:
         for number, (walk, keypoints, probability) in enumerate(see_walks(recognizer, crowd, plans)):
-            maps = pose_maps_of_track(keypoints, probability, walk.times, mirror=walk.mirrored)
+            maps = maps_of_walk(keypoints, probability, walk.times, walk.mirrored)
             # the box of a crop: four fifths of its height (the crop's margin), a third of its width
             height, width = walk.crops.shape[1:3]
             box = np.array([width / 3, height / 10, width * 2 / 3, height * 9 / 10])
             colours = np.stack([colour_histograms(crop, box)[0] for crop in walk.crops[::APART]])
-            found.append(Seen(f"walker {number + 1}", windows_of(recognizer, [[maps]])[0], colours, None))
+            found.append(Seen(f"walker {number + 1}", windows_of(recognizer, [maps])[0], colours, None))
             progress(number + 1, count)
     return found

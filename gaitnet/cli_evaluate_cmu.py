@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 LONGEST = 12.0
 """Seconds of a clip that are rendered: the longest clips last half a minute and would tell no more."""
-PADDED = 160
+RATE = 25.0
+"""Pictures a second."""
+PADDED = 320
 """Frames to whose multiples a plan is padded, so that it is compiled once."""
 WEAR_STREAM = 53
 """Folded into the key of clothes, place and camera: they come from the clip's number, never from the performer."""
@@ -91,7 +93,6 @@ def seen(
     import numpy as np
 
     from gaitnet.evaluation.controls import colour_histograms
-    from gaitnet.pose_maps import RATE
 
     walks: list[list[np.ndarray]] = []
     colours: list[np.ndarray | None] = []
@@ -109,7 +110,7 @@ def seen(
     return walks, colours, places
 
 
-def plan_of_clip(path: Path, number: int, common: bool, rate: float | None = None) -> "Plan":
+def plan_of_clip(path: Path, number: int, common: bool, rate: float = RATE) -> "Plan":
     """What is drawn of a BVH clip: the motion on the body, walking to the right before a camera at its side.
 
     The camera goes along, so that it keeps its direction to the performer's heading.
@@ -118,13 +119,12 @@ def plan_of_clip(path: Path, number: int, common: bool, rate: float | None = Non
         path: the clip.
         number: of the clip in its folder; clothes, place, light and camera are drawn from it.
         common: put the motion on the common body instead of the performer's own.
-        rate: pictures a second; by default that of the pose maps.
+        rate: pictures a second.
 
     """
     import jax
     import numpy as np
 
-    from gaitnet.pose_maps import RATE
     from gaitnet.walkers.body import common_body
     from gaitnet.walkers.bvh import Motion, align_heading, read_bvh, resample
     from gaitnet.walkers.dataset import PELVIS
@@ -134,7 +134,7 @@ def plan_of_clip(path: Path, number: int, common: bool, rate: float | None = Non
     points = align_heading(motion.points[: int(LONGEST * motion.frame_rate)], motion.frame_rate)
     body = common_body() if common else body_of(points)
     moved = Motion(retarget(points, body, motion.frame_rate), motion.heading[: len(points)], motion.frame_rate)
-    points = resample(moved, RATE if rate is None else rate).points
+    points = resample(moved, rate).points
     points = points - points[:1, PELVIS] * np.array([1.0, 1.0, 0.0], np.float32)
     key = jax.random.fold_in(jax.random.key(WEAR_STREAM), number)
     return planned(key, points, np.asarray(body.radii))

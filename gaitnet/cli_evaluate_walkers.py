@@ -26,7 +26,7 @@ def walkers(
     subjects: Annotated[
         int | None, typer.Option(min=2, max=10_000, help="How many walkers; 155, or 16 in experiment 2.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=12, max=200, help="Length of a walk, 12.5 frames a second.")] = 32,
+    frames: Annotated[int, typer.Option(min=24, max=400, help="Length of a walk, 25 frames a second.")] = 64,
     common: Annotated[bool, typer.Option(help="Also with one common body and clothes.")] = True,
     weights: Weights = None,
     output: Output = None,

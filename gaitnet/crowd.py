@@ -17,14 +17,17 @@ from gaitnet.evaluation.controls import shuffled, single_frame
 from gaitnet.evaluation.selection import Sample
 from gaitnet.identification.svm import fit_linear_svm
 from gaitnet.models.gaitnn import GaitNN, identification_vectors
-from gaitnet.pose_maps import pose_maps_of_track
-from gaitnet.recognizer import SHORTEST, GaitRecognizer, windows
-from gaitnet.walkers.walks import Crowd, WalkCrops, WalkPlan
+from gaitnet.pose_maps import RATE as MAPS_RATE
+from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, windows
+from gaitnet.walkers.walks import RATE, Crowd, WalkCrops, WalkPlan
 
 GAIT = "gait"
 MOTION_CONTROLS = ("single frame", "shuffled frames")
 COLOUR_CONTROLS = ("colour only", "background only")
 """What the same walks give without their motion, and their pictures without the walk."""
+
+FEWEST = round(SHORTEST * RATE / MAPS_RATE)
+"""Frames of a walk below which it is not described."""
 
 TOGETHER = 8
 """Walks that pass the networks together."""
@@ -90,20 +93,20 @@ def describe_walks(
         ValueError: the crowd's walks are too short to be described.
 
     """
-    if crowd.frames < SHORTEST:
-        raise ValueError(f"crowd: expected walks of {SHORTEST} frames or more, got {crowd.frames}")
+    if crowd.frames < FEWEST:
+        raise ValueError(f"crowd: expected walks of {FEWEST} frames or more, got {crowd.frames}")
     rows: dict[str, list[np.ndarray]] = {}
     glimpses: dict[int, Glimpse] = {}
     seen = see_walks(recognizer, crowd, plans)
     for start in range(0, len(plans), TOGETHER):
         parts = [next(seen) for _ in plans[start : start + TOGETHER]]
         walks = [part.walk for part in parts]
-        maps = [pose_maps_of_track(found, sure, walk.times, mirror=walk.mirrored) for walk, found, sure in parts]
+        maps = [maps_of_walk(found, sure, walk.times, walk.mirrored) for walk, found, sure in parts]
         found = {GAIT: _mean_vectors(recognizer.gait, maps)}
         if controls:
             seeds = range(start, start + len(maps))
-            one = [single_frame(walk, seed)[:SHORTEST] for walk, seed in zip(maps, seeds, strict=True)]
-            mixed = [shuffled(walk, seed) for walk, seed in zip(maps, seeds, strict=True)]
+            one = [[single_frame(walk[0], seed)[:SHORTEST]] for walk, seed in zip(maps, seeds, strict=True)]
+            mixed = [[shuffled(part, seed) for part in walk] for walk, seed in zip(maps, seeds, strict=True)]
             motionless = (_mean_vectors(recognizer.gait, each) for each in (one, mixed))
             found |= dict(zip(MOTION_CONTROLS, motionless, strict=True))
             colours = (np.stack([walk.colours for walk in walks]), np.stack([walk.surroundings for walk in walks]))
@@ -160,9 +163,10 @@ def tum_gaid_entries(subjects: Sequence[int], second_session: bool = False) -> l
     return entries
 
 
-def _mean_vectors(gait: GaitNN, walks: Sequence[np.ndarray]) -> Float[np.ndarray, "walk size"]:
+def _mean_vectors(gait: GaitNN, walks: Sequence[Sequence[np.ndarray]]) -> Float[np.ndarray, "walk size"]:
     """A vector a walk, the mean over its windows; always for TOGETHER walks, so that one size is compiled."""
-    cut = [windows(maps) for maps in [*walks, *[walks[-1]] * (TOGETHER - len(walks))]]
+    padded = [*walks, *[walks[-1]] * (TOGETHER - len(walks))]
+    cut = [[window for maps in walk for window in windows(maps)] for walk in padded]
     vectors = identification_vectors(gait, [window for walk in cut for window in walk])
     ends = np.cumsum([len(walk) for walk in cut])[:-1]
     return np.stack([part.mean(axis=0) for part in np.split(vectors, ends)][: len(walks)])

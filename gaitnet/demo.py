@@ -54,7 +54,7 @@ PROTOCOL = Protocol(
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """How much is shown: `walkers` people from `views` (degrees), walks of `frames` frames (12.5 a second).
+    """How much is shown: `walkers` people from `views` (degrees), walks of `frames` frames (25 a second).
 
     `left_out`: into so many parts the people are cut, each in turn left out of the gallery and searched for as
     strangers. `video_frames` of the crossing, 25 a second, 0 for none; `pictures` of walkers with joints.
@@ -62,7 +62,7 @@ class DemoConfig:
 
     walkers: int = 20
     views: tuple[float, ...] = (54.0, 90.0, 126.0)
-    frames: int = 32
+    frames: int = 64
     left_out: int = 5
     video_frames: int = 136
     pictures: int = 12

@@ -103,9 +103,12 @@ def resample(
     probability: Float[np.ndarray, "time 16"],
     times: Float[np.ndarray, " time"],
     rate: float = RATE,
+    start: float = 0.0,
     trusted: float = 0.2,
 ) -> tuple[Float[np.ndarray, "steps 16 2"], Float[np.ndarray, "steps 16"]]:
     """Keypoints at `rate` a second, read off a parabola through the frames (at `times`, rising seconds) nearby.
+
+    The first step lies `start` seconds after the first frame, the others follow as long as there are frames.
 
     Every step is the value of a least-squares parabola over `REACH` seconds on either side, weighted by probability and
     nearness (Savitzky & Golay, 1964, for uneven times): what frames between steps know is used, so that trembling
@@ -115,7 +118,7 @@ def resample(
     """
     if len(times) < 2:
         raise ValueError(f"times: resampling needs two frames or more, got {len(times)}")
-    steps = np.arange(times[0], times[-1] + 1e-9, 1 / rate)
+    steps = np.arange(times[0] + start, times[-1] + 1e-9, 1 / rate)
     apart = times[None] - steps[:, None]
     near = np.clip(1 - np.abs(apart / REACH) ** 3, 0, None) ** 3
     powers = np.stack([np.ones_like(apart), apart / REACH, (apart / REACH) ** 2])
@@ -152,13 +155,14 @@ def pose_maps_of_track(
     probability: Float[np.ndarray, "time 16"],
     times: Float[np.ndarray, " time"],
     mirror: bool = False,
+    start: float = 0.0,
 ) -> Float[np.ndarray, "steps 17 17 16"]:
-    """A track's keypoints (image pixels, any frame times in seconds) -> GaitNN's input at `RATE`.
+    """A track's keypoints (image pixels, any frame times in seconds) -> GaitNN's input at `RATE`, from `start` on.
 
     `mirror` turns a walk to the left into one to the right. The sides' names are taken as they are: the pose network
     that saw the mirrored picture has already given the near side the name it has in a walk to the right.
     """
-    steps, sure = resample(keypoints, probability, times)
+    steps, sure = resample(keypoints, probability, times, start=start)
     if mirror:
         steps[..., 0] *= -1
     count = len(steps)

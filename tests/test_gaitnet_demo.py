@@ -25,7 +25,7 @@ from humanpose.skeleton import INDEX
 from train.config import GAIT_PRESETS
 from train.strangers import make_strangers, plan_strangers
 
-FRAMES = 12
+FRAMES = 24
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_walk_is_drawn_as_planned(walks):
         assert walk.crops.dtype == np.uint8
         assert walk.mirrored is to_left
         assert np.all((walk.affines[:, 0, 0] < 0) == to_left)
-        np.testing.assert_allclose(np.diff(walk.times), 0.08)
+        np.testing.assert_allclose(np.diff(walk.times), 0.04)
         inverse = np.linalg.inv(walk.affines[:, :, :2])
         inside = np.einsum("tij,tkj->tki", inverse, walk.keypoints - walk.affines[:, None, :, 2])
         assert np.all((inside > 0) & (inside < (144, 192)))
@@ -209,7 +209,7 @@ def test_demo_from_end_to_end(recognizer, tmp_path, monkeypatch, capsys):
 
 
 def test_describing_needs_walks_that_are_long_enough(recognizer):
-    with pytest.raises(ValueError, match="12 frames"):
+    with pytest.raises(ValueError, match="24 frames"):
         describe_walks(recognizer, Crowd(DEMO, 8), [WalkPlan(0)])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from train import gait_errors
 from train.gait_errors import Errors, errors_of, transplant_errors
-from train.walks import Walks
+from train.walks import PHASES, Walks
 
 
 @pytest.fixture
@@ -65,7 +65,10 @@ def test_what_the_pose_network_guesses_of_a_body_it_guesses_of_drawn_walks_too(m
         return average + own + motion, wrong.reshape(count, 10, 16, 2)
 
     true, wrong = walks(2000)
-    numbers = [part[None].astype(np.float32) for part in (true + wrong, np.ones(true.shape[:3]), true)]
+    numbers = [
+        np.repeat(part[None], PHASES, axis=2).astype(np.float32)
+        for part in (true + wrong, np.ones(true.shape[:3]), true)
+    ]
     monkeypatch.setattr(gait_errors, "placed", lambda observed: observed)  # all is in the walker's own frame already
     errors = errors_of(Walks(*numbers, np.zeros((1, 2000), np.int8), 1), 10)
     drawn, expected = walks(40)
@@ -79,7 +82,7 @@ def test_what_the_pose_network_guesses_of_a_body_it_guesses_of_drawn_walks_too(m
 def test_a_shift_of_the_whole_walk_is_no_error():
     rng = np.random.default_rng(2)
     standing = np.stack([np.zeros(16), np.linspace(-100, 100, 16)], axis=-1)
-    truth = (standing + rng.normal(0, 3, (1, 4, 10, 16, 2))).astype(np.float32)
+    truth = (standing + rng.normal(0, 3, (1, 4, 10 * PHASES, 16, 2))).astype(np.float32)
     sure = np.ones(truth.shape[:4], np.float32)
     errors = errors_of(Walks(truth + np.float32(3.0), sure, truth, np.zeros((1, 4), np.int8), 1), 10)
     assert errors.rest.shape == (4, 10, 32)

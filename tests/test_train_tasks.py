@@ -77,15 +77,15 @@ def followed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.walks.see_walks", knowing)
         patch.setattr(GaitRecognizer, "load", lambda _: recognizer)
-        path = make_walks(folder, folder / "walks.npz", subjects=2, walks=2, frames=12, seed=1)
+        path = make_walks(folder, folder / "walks.npz", subjects=2, walks=2, frames=24, seed=1)
     assert [file.name for file in folder.iterdir()] == ["walks.npz"]
     return read_walks(path)
 
 
 def test_followed_walks_are_those_of_the_plans(followed):
-    assert followed.keypoints.shape == (2, 2, 12, 16, 2)
+    assert followed.keypoints.shape == (2, 2, 24, 16, 2)
     plan = plan_walks(2, 2, 1)[3]
-    walk = Crowd(1, 12).render(plan)
+    walk = Crowd(1, 24).render(plan)
     joints = walk.keypoints[:, FLIP] if walk.mirrored else walk.keypoints
     joints = joints * ((-1, 1) if walk.mirrored else (1, 1))
     kept = followed.keypoints[1, 1]
@@ -94,18 +94,19 @@ def test_followed_walks_are_those_of_the_plans(followed):
     np.testing.assert_allclose(kept - kept.mean((0, 1)), expected, atol=1.0)
     speed = np.diff(kept[:, INDEX["pelvis"], 0]).mean()
     assert speed > 0, "walkers go to the right"
-    # this "pose network" makes no mistakes
-    np.testing.assert_allclose(followed.keypoints, followed.truth, atol=0.2)
+    # this "pose network" makes no mistakes; the smoothing takes a little off the fastest swings
+    np.testing.assert_allclose(followed.keypoints, followed.truth, atol=1.5)
     assert followed.condition[1, 1] == CONDITIONS.index(plan.condition)
 
 
 def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
     config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10)
-    batch = gait.make_batches(config, followed)(7)
+    errors = gait.learned_errors(config, followed)
+    batch = gait.make_batches(config, followed, errors)(7)
     assert batch["subjects"].shape == (3,)
     assert sorted(batch["seen"].tolist()) == [0, 1]
     assert batch["keypoints"].shape == (4, 10, 16, 2)
-    np.testing.assert_array_equal(batch["keypoints"], gait.make_batches(config, followed)(7)["keypoints"])
+    np.testing.assert_array_equal(batch["keypoints"], gait.make_batches(config, followed, errors)(7)["keypoints"])
     assert batch["probability"].dtype == np.float32
     loss, told = gait.make_loss(config)(gait.new_model(config), batch, nnx.Rngs(0))
     assert np.isfinite(loss)
@@ -115,11 +116,11 @@ def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
 def test_followed_walks_of_other_people_are_refused(followed):
     config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10)
     with pytest.raises(ValueError, match="pass --walks"):
-        gait.make_batches(config)
+        gait.learned_errors(config, None)
     with pytest.raises(ValueError, match="of crowd 9"):
-        gait.make_batches(config, followed._replace(seed=9))
-    with pytest.raises(ValueError, match="got 2 of 12"):
-        gait.make_batches(GaitTaskConfig(subjects=5, people=3, seen=2, walks=3, frames=10), followed)
+        gait.learned_errors(config, followed._replace(seed=9))
+    with pytest.raises(ValueError, match="got 2 of 24"):
+        gait.learned_errors(GaitTaskConfig(subjects=5, people=3, seen=2, walks=3, frames=10), followed)
 
 
 def test_a_file_without_walks_is_refused(tmp_path):

@@ -120,14 +120,15 @@ def gait(
         readers = " | ".join(name for name, other in GAIT_PRESETS.items() if other.seen)
         raise ValueError(f"--walks: this preset reads none; these do: {readers}")
     followed = None if walks is None else read_walks(walks)
-    batches = task.make_batches(config, followed)
+    errors = task.learned_errors(config, followed)
+    batches = task.make_batches(config, followed, errors)
     read = {} if walks is None else {"walks_sha256": hashlib.sha256(walks.read_bytes()).hexdigest()}
     model, origin = _begin(task, config, init)
     knowing = None
     if teacher is not None:
         knowing, read["teacher"] = teacher_of(config, teacher)
         take_over(model, knowing)
-    loss, evaluate = task.make_loss(config, knowing), task.make_evaluation(config, followed)
+    loss, evaluate = task.make_loss(config, knowing), task.make_evaluation(config, errors)
     _fit("gait", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 
@@ -136,8 +137,8 @@ def walks(
     weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/walks.npz"),
     subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 1000,
-    count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 8,
-    frames: Annotated[int, typer.Option(min=12, help="Length of a walk, 12.5 frames a second.")] = 26,
+    count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 6,
+    frames: Annotated[int, typer.Option(min=24, help="Length of a walk, 25 frames a second.")] = 52,
 ) -> None:
     """Render walks of the gait task's people and follow them with the pose network, for the presets that read such."""
     from gaitnet.cli_output import bar

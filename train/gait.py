@@ -26,8 +26,8 @@ from gaitnet.walkers.walk import CONDITIONS, draw_walk
 from humanpose.skeleton import FLIP, INDEX
 from train.config import GaitTaskConfig
 from train.data import sample_indices
-from train.gait_errors import Observed, errors_of, placed, simulated, transplant_errors
-from train.walks import Walks
+from train.gait_errors import Errors, Observed, errors_of, observe, placed
+from train.walks import PHASES, Walks
 
 
 def project_walk(key: PRNGKeyArray, points: Float[Array, "time 16 3"], view: Float[Array, ""]) -> Array:
@@ -108,14 +108,11 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
         drawn = jax.vmap(partial(draw_keypoints, steps=config.frames))(
             jax.random.split(of_walks, count), people, condition, view, session
         )
+        walks = observe(of_errors, drawn, condition, subjects, batch.get("errors"))
         if config.seen:
-            true = jax.vmap(placed)(Observed(drawn, jnp.ones(drawn.shape[:3])))
-            walks = transplant_errors(of_errors, true.keypoints, condition, subjects, batch["errors"])
             followed = jax.vmap(placed)(Observed(batch["keypoints"], batch["probability"]))
             walks = jax.tree.map(lambda *both: jnp.concatenate(both), walks, followed)
             subjects = jnp.concatenate([subjects, jnp.repeat(batch["seen"], config.walks)])
-        else:
-            walks = simulated(of_errors, drawn)
         output = _describe(model, walks, train=True, rngs=rngs)
         if teacher is not None:
             told = _describe(teacher, walks).frame_vectors
@@ -132,21 +129,13 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
     return loss_fn
 
 
-def make_batches(config: GaitTaskConfig, followed: Walks | None = None):
-    """The identities whose walks are drawn in the step, and those of whom followed walks are read, with these.
+def learned_errors(config: GaitTaskConfig, followed: Walks | None) -> Errors | None:
+    """The pose network's errors in followed walks, for a preset that reads such; None for one that does not.
 
     Raises:
         ValueError: the preset reads followed walks and there are none, or too few, too short or of other people.
 
     """
-
-    def batch_at(step: int) -> dict[str, Any]:
-        drawn = sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)
-        if errors is None or followed is None:
-            return {"subjects": drawn}
-        return {"subjects": drawn, "errors": errors, **_read(config, followed, step)}
-
-    errors = None
     if config.seen:
         if followed is None:
             raise ValueError("this preset reads followed walks: make them with python -m train walks, and pass --walks")
@@ -156,11 +145,27 @@ def make_batches(config: GaitTaskConfig, followed: Walks | None = None):
                 f"the followed walks are of {subjects} people of crowd {followed.seed}; expected {config.seen} to "
                 f"{config.subjects} of crowd {config.seed}"
             )
-        if walks < config.walks or frames < config.frames:
+        if walks < config.walks or frames < PHASES * config.frames:
             raise ValueError(
-                f"followed walks: expected {config.walks} a subject of {config.frames} frames, got {walks} of {frames}"
+                f"followed walks: expected {config.walks} a subject of {PHASES * config.frames} frames, got {walks} of "
+                f"{frames}"
             )
-        errors = errors_of(followed, config.frames)
+        return errors_of(followed, config.frames)
+    return None
+
+
+def make_batches(config: GaitTaskConfig, followed: Walks | None = None, errors: Errors | None = None):
+    """The identities whose walks are drawn in the step, and those of whom followed walks are read, with these.
+
+    `errors` are the `learned_errors` of the followed walks.
+    """
+
+    def batch_at(step: int) -> dict[str, Any]:
+        drawn = sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)
+        if followed is None:
+            return {"subjects": drawn}
+        return {"subjects": drawn, "errors": errors, **_read(config, followed, step)}
+
     return batch_at
 
 
@@ -171,7 +176,8 @@ def _read(config: GaitTaskConfig, followed: Walks, step: int) -> dict[str, np.nd
     keypoints, probability = [], []
     for subject in seen:
         for walk in rng.permutation(walks)[: config.walks]:
-            part = slice(first := rng.integers(frames - config.frames + 1), first + config.frames)
+            first = rng.integers(frames - PHASES * config.frames + PHASES)
+            part = slice(first, first + PHASES * config.frames, PHASES)
             trembling = rng.normal(0, rng.uniform(0, 1.5), (config.frames, 16, 2))
             keypoints.append(followed.keypoints[subject, walk, part] + trembling)
             probability.append(followed.probability[subject, walk, part])
@@ -202,16 +208,14 @@ def new_model(config: GaitTaskConfig) -> GaitNN | SkeletonGRU:
     )
 
 
-def make_evaluation(config: GaitTaskConfig, followed: Walks | None = None, subjects: int = 60, frames: int = 40):
+def make_evaluation(config: GaitTaskConfig, errors: Errors | None = None, subjects: int = 60, frames: int = 40):
     """Rank-1 of identities never trained on: two normal walks enrolled, one walk of each condition searched.
 
-    Side view; simulated errors, or those of followed walks (then as long as these); nearest neighbour by cosine. A
+    Side view; simulated errors, or learned ones (then as long as the preset's walks); nearest neighbour by cosine. A
     quick look while training, not a result.
     """
-    errors = None
-    if followed is not None:
-        frames = followed.probability.shape[2]
-        errors = errors_of(followed, frames)
+    if errors is not None:
+        frames = config.frames
     key = jax.random.key(config.seed + 10_000)
     people = jax.vmap(draw_person)(jax.random.split(key, subjects))
     conditions = jnp.array([0, 0, 0, *range(1, len(CONDITIONS)), 0])
@@ -223,11 +227,8 @@ def make_evaluation(config: GaitTaskConfig, followed: Walks | None = None, subje
         draw = lambda k, p, v: draw_keypoints(k, p, conditions[which], v, sessions[which], frames)  # noqa: E731
         of_walks, of_errors = jax.random.split(key)
         drawn = jax.vmap(draw)(jax.random.split(of_walks, subjects), person, view)
-        if errors is None:
-            return simulated(of_errors, drawn)
-        true = jax.vmap(placed)(Observed(drawn, jnp.ones(drawn.shape[:3])))
         nobody = jnp.full((subjects,), -1)  # these people are not among the followed
-        return transplant_errors(of_errors, true.keypoints, jnp.full((subjects,), conditions[which]), nobody, errors)
+        return observe(of_errors, drawn, jnp.full((subjects,), conditions[which]), nobody, errors)
 
     @partial(jax.jit, static_argnums=0)
     def vectors(graphdef, state, walks):

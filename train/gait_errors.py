@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from gaitnet.pose_maps import RATE, to_walker_frame, walker_frame
 from humanpose.skeleton import FLIP, INDEX
-from train.walks import Walks
+from train.walks import PHASES, Walks
 
 LEGS = np.array([INDEX[name] for name in ("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle")])
 ARMS = np.array([INDEX[name] for name in ("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist")])
@@ -95,9 +95,9 @@ class Errors(NamedTuple):
 
 
 def errors_of(followed: Walks, frames: int) -> Errors:
-    """The errors in the first `frames` of all followed walks."""
+    """The errors in the first `frames` steps of all followed walks."""
     keypoints, probability, truth = (
-        jnp.asarray(part.reshape(-1, *part.shape[2:])[:, :frames])
+        jnp.asarray(part.reshape(-1, *part.shape[2:])[:, : PHASES * frames : PHASES])
         for part in (followed.keypoints, followed.probability, followed.truth)
     )
     place = jax.jit(jax.vmap(placed))
@@ -111,6 +111,23 @@ def errors_of(followed: Walks, frames: int) -> Errors:
     condition = jnp.asarray(followed.condition.reshape(-1), jnp.int32)
     subject = jnp.repeat(jnp.arange(followed.condition.shape[0]), followed.condition.shape[1])
     return Errors(_limbs(true), condition, subject, rest, probability, centre, of_shape, of_motion)
+
+
+def observe(
+    key: PRNGKeyArray,
+    drawn: Float[Array, "walk time 16 2"],
+    condition: Int[Array, " walk"],
+    subject: Int[Array, " walk"],
+    errors: Errors | None,
+) -> Observed:
+    """Drawn walks (pixels) as a pose network sees them, in the walkers' own frames.
+
+    With errors that are learned from followed walks (see `transplant_errors`), or from rules where there are none.
+    """
+    if errors is None:
+        return simulated(key, drawn)
+    true = jax.vmap(placed)(Observed(drawn, jnp.ones(drawn.shape[:3])))
+    return transplant_errors(key, true.keypoints, condition, subject, errors)
 
 
 def transplant_errors(

@@ -35,7 +35,7 @@ def make_strangers(
     to: str | Path | None = None,
     subjects: int = 150,
     walks: int = 2,
-    frames: int = 32,
+    frames: int = 64,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Path:
     """Render strangers, describe them with the weights in a folder, and write their vectors beside the gait weights.
@@ -45,7 +45,7 @@ def make_strangers(
         to: the file; by default strangers.npz in the sub-folder gait.
         subjects: how many strangers, of a crowd that shares nobody with training, demo and evaluation.
         walks: of each; the first is a normal one.
-        frames: of a walk, 12.5 a second.
+        frames: of a walk, 25 a second.
         progress: called with (walks done, walks in all).
 
     Returns:

@@ -16,21 +16,25 @@ import numpy as np
 from jaxtyping import Float, Float16, Int
 
 from gaitnet.crowd import see_walks
-from gaitnet.pose_maps import resample
+from gaitnet.pose_maps import RATE, resample
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
+from gaitnet.walkers.walks import RATE as FRAME_RATE
 from gaitnet.walkers.walks import Crowd, WalkPlan
 from humanpose.skeleton import FLIP
 
+PHASES = round(FRAME_RATE / RATE)
+"""Frames for each step of the pose maps: a walk may be read from any of the first on, taking every PHASES-th."""
+
 
 class Walks(NamedTuple):
-    """Joints of `walk` walks of each subject, at `gaitnet.pose_maps.RATE`, of walkers who walk to the right.
+    """Joints of `walk` walks of each subject, `gaitnet.walkers.walks.RATE` frames a second; they walk to the right.
 
     Subject s is the person s of the crowd `seed`, whom the gait task draws under the same number.
     """
 
     keypoints: Float[np.ndarray, "subject walk time 16 2"]
-    """As the pose network found them: pixels of a picture in which a walker is some 200 pixels tall."""
+    """As the pose network found them, smoothed as in every video; some 200 pixels from head to foot."""
     probability: Float[np.ndarray, "subject walk time 16"]
     truth: Float[np.ndarray, "subject walk time 16 2"]
     """Where the joints were, named alike; scaled by their own mean and height: compare in the walkers' own frames."""
@@ -47,7 +51,7 @@ def plan_walks(subjects: int, walks: int, seed: int) -> list[WalkPlan]:
             subject,
             "NM" if take % 2 == 0 else CONDITIONS[rng.integers(1, len(CONDITIONS))],
             int(rng.random() < 0.3),
-            float(np.clip(rng.normal(90, 4 if take % 2 == 0 else 14), 40, 140)),
+            float(np.clip(rng.normal(90, 7 if take % 2 == 0 else 14), 40, 140)),
             take,
             to_left=bool(rng.integers(2)),
         )
@@ -65,18 +69,20 @@ def make_walks(
     seed: int,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Path:
-    """Render and follow walks of the training's people with the pose weights in a folder, and write them to `to`."""
+    """Render and follow walks of the training's people with the pose weights in a folder, and write them to `to`.
+
+    `frames` a walk, `gaitnet.walkers.walks.RATE` a second.
+    """
     recognizer = GaitRecognizer.load(weights)
     crowd = Crowd(seed, frames, size=recognizer.pose.size)
     plans = plan_walks(subjects, walks, seed)
     keypoints, probability, truth = [], [], []
     for done, (walk, found, sure) in enumerate(see_walks(recognizer, crowd, plans)):
-        steps, sureness = resample(found, sure, walk.times)
+        steps, sureness = resample(found, sure, walk.times, FRAME_RATE)
         # a mirrored crop's sides stay exchanged
         joints = walk.keypoints[:, FLIP] if walk.mirrored else walk.keypoints
-        true_steps, _ = resample(joints, np.ones(joints.shape[:2], np.float32), walk.times)
         keypoints.append(_to_the_right(steps, walk.mirrored))
-        truth.append(_to_the_right(true_steps, walk.mirrored))
+        truth.append(_to_the_right(joints, walk.mirrored))
         probability.append(sureness.astype(np.float16))
         if progress is not None:
             progress(done + 1, len(plans))

@@ -202,12 +202,7 @@ class GaitNN(nnx.Module):
                 f"width, channel), got shape {pose_features.shape}; build it with the channels of your pose network"
             )
         vectors = self.frame_vectors(pose_features, frame_mask, train)
-        outputs, _ = self.recurrent(vectors, frame_mask)
-        identification_vector = average_temporal_pooling(outputs, frame_mask)
-        logits = None
-        if self.head is not None:
-            logits = self.head(drop_out(identification_vector, config.dropout if train else 0.0, rngs))
-        return GaitOutput(identification_vector, logits, outputs, vectors)
+        return read_in_order(self.recurrent, self.head, vectors, frame_mask, config.dropout if train else 0.0, rngs)
 
     def frame_vectors(
         self, pose_features: Array, frame_mask: Array, train: bool = False
@@ -223,6 +218,24 @@ class GaitNN(nnx.Module):
             x = block(x, weight, train)
         x = self.mix(self.squeeze(x, weight, train), weight, train)
         return self.dense(x.reshape(batch, time, -1))
+
+
+def read_in_order(
+    recurrent: Recurrent,
+    head: nnx.Linear | None,
+    frame_vectors: Float[Array, "batch time size"],
+    frame_mask: Shaped[Array, "batch time"],
+    dropout: float,
+    rngs: nnx.Rngs | None,
+) -> GaitOutput:
+    """The second half of every gait network: recurrent layers over the frame vectors, their mean, and the head.
+
+    `dropout` is the share of the identification vector that the head does not see; 0 outside of training.
+    """
+    outputs, _ = recurrent(frame_vectors, frame_mask)
+    identification_vector = average_temporal_pooling(outputs, frame_mask)
+    logits = None if head is None else head(drop_out(identification_vector, dropout, rngs))
+    return GaitOutput(identification_vector, logits, outputs, frame_vectors)
 
 
 def drop_out(x: Float[Array, "*shape"], share: float, rngs: nnx.Rngs | None) -> Float[Array, "*shape"]:

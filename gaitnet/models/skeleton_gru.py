@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from gaitnet.models.gaitnn import BatchNorm, GaitNNConfig, GaitOutput, drop_out
-from gaitnet.pooling import average_temporal_pooling
+from gaitnet.models.gaitnn import BatchNorm, GaitNNConfig, GaitOutput, read_in_order
 from gaitnet.pose_maps import GRID, WIDTH
 from gaitnet.recurrent import Recurrent, RecurrentUnit
 
@@ -62,12 +61,8 @@ class SkeletonGRU(nnx.Module):
         `train` and `rngs` as in GaitNN; raises ValueError where training lacks `rngs` for its dropout.
         """
         vectors = self.frame_vectors(placed, probability, frame_mask, train)
-        outputs, _ = self.recurrent(vectors, frame_mask)
-        identification_vector = average_temporal_pooling(outputs, frame_mask)
-        logits = None
-        if self.head is not None:
-            logits = self.head(drop_out(identification_vector, self.config.dropout if train else 0.0, rngs))
-        return GaitOutput(identification_vector, logits, outputs, vectors)
+        dropout = self.config.dropout if train else 0.0
+        return read_in_order(self.recurrent, self.head, vectors, frame_mask, dropout, rngs)
 
     def frame_vectors(
         self,

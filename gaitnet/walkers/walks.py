@@ -23,8 +23,8 @@ DEMO, EVALUATION, STRANGERS, FILES = 7_100_000, 7_200_000, 7_300_000, 7_400_000
 
 Up to 99,999 may be added to each for other people of the same use."""
 
-RATE = 12.5
-"""Frames a second, which is also the rate of GaitNN's input."""
+RATE = 25.0
+"""Frames a second, as cameras have them."""
 
 BANDS, CELLS = 6, (4, 3)
 """What the controls go by: bands down the walker's silhouette, cells (down, across) of the crop around it."""
@@ -84,7 +84,7 @@ class Crowd:
         size: (height, width) of the crops in pixels.
     """
 
-    def __init__(self, seed: int, frames: int = 24, alike: bool = False, size: tuple[int, int] = (192, 144)) -> None:
+    def __init__(self, seed: int, frames: int = 48, alike: bool = False, size: tuple[int, int] = (192, 144)) -> None:
         if frames < 2:
             raise ValueError(f"frames: expected at least 2 for a walk, got {frames}")
         self.seed, self.frames, self.alike, self.size = seed, frames, alike, size
