@@ -40,13 +40,13 @@ class WalkerFrame(NamedTuple):
     """Per frame: `origin` (time, xy), the pelvis's smooth path, and `height` (time,), the walker's, both in pixels."""
 
     origin: Float[Array, "time 2"]
-    height: Float[Array, "time"]
+    height: Float[Array, " time"]
 
 
 def walker_frame(
     keypoints: Float[Array, "time 16 2"],
     probability: Float[Array, "time 16"],
-    frame_mask: Float[Array, "time"],
+    frame_mask: Float[Array, " time"],
     rate: float | Float[Array, ""],
 ) -> WalkerFrame:
     """The walker's own frame, from what it averages over about a stride, so that sway and bob stay in the keypoints.
@@ -142,7 +142,7 @@ def resample(
 
 @jax.jit
 def pose_maps(
-    keypoints: Float[Array, "time 16 2"], probability: Float[Array, "time 16"], frame_mask: Float[Array, "time"]
+    keypoints: Float[Array, "time 16 2"], probability: Float[Array, "time 16"], frame_mask: Float[Array, " time"]
 ) -> Float[Array, "time 17 17 16"]:
     """A walk's keypoints at `RATE` (pixels; walking to the right) -> GaitNN's input; masked frames give zero maps."""
     frame = walker_frame(keypoints, probability, frame_mask, RATE)

@@ -72,7 +72,7 @@ def encode_keypoints(
     return jnp.where(jnp.asarray(visible)[..., None, None, :].astype(bool), maps, 0.0)
 
 
-def smoothing_filter(size: int, std: float, kernel_sum: float) -> Float[np.ndarray, "{size}"]:
+def smoothing_filter(size: int, std: float, kernel_sum: float) -> Float[np.ndarray, " {size}"]:
     """Return one axis of the original's fixed Gaussian: N(0, std) at `size` points of [-2, 2], sum sqrt(kernel_sum)."""
     if size < 1 or size % 2 == 0 or not std > 0:
         raise ValueError(f"size must be odd and std positive, got size={size}, std={std}")

@@ -136,7 +136,7 @@ def gait(
 def walks(
     weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/walks.npz"),
-    subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 1000,
+    subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 800,
     count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 6,
     frames: Annotated[int, typer.Option(min=24, help="Length of a walk, 25 frames a second.")] = 52,
 ) -> None:

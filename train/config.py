@@ -108,7 +108,7 @@ GAIT_PRESETS = {
         people=5,
         seen=5,
         walks=2,
-        steps=1300,
+        steps=2600,
         any_view=0.15,
         distil=True,
         optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),

@@ -21,7 +21,7 @@ class LogisticCalibration:
     slope: float
     offset: float
 
-    def __call__(self, scores: Float[np.ndarray, "trial"]) -> Float[np.ndarray, "trial"]:
+    def __call__(self, scores: Float[np.ndarray, " trial"]) -> Float[np.ndarray, " trial"]:
         """Log likelihood ratios of scores; NaN (no vector) says nothing: 0."""
         return np.where(np.isnan(scores), 0.0, self.slope * scores + self.offset).astype(np.float64)
 
@@ -33,15 +33,15 @@ class MonotoneCalibration:
     scores: tuple[float, ...]
     log_likelihood_ratios: tuple[float, ...]
 
-    def __call__(self, scores: Float[np.ndarray, "trial"]) -> Float[np.ndarray, "trial"]:
+    def __call__(self, scores: Float[np.ndarray, " trial"]) -> Float[np.ndarray, " trial"]:
         """Log likelihood ratios of scores; NaN (no vector) says nothing: 0."""
         mapped = np.interp(np.nan_to_num(scores), self.scores, self.log_likelihood_ratios)
         return np.where(np.isnan(scores), 0.0, mapped)
 
 
 def fit_logistic(
-    mated: Float[np.ndarray, "mated"],
-    nonmated: Float[np.ndarray, "nonmated"],
+    mated: Float[np.ndarray, " mated"],
+    nonmated: Float[np.ndarray, " nonmated"],
     *,
     penalty: float = 1e-6,
     steps: int = 100,
@@ -85,7 +85,7 @@ def fit_logistic(
     return LogisticCalibration(float(slope), float(coefficients[1] - slope * centre))
 
 
-def fit_monotone(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"]) -> MonotoneCalibration:
+def fit_monotone(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> MonotoneCalibration:
     """Fit the best rising map from score to log likelihood ratio, by pooling adjacent violators (PAV).
 
     A trial of each kind is added at either end, so that no ratio is infinite on the strength of a few trials.
@@ -100,8 +100,8 @@ def fit_monotone(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, 
 
 
 def pool_adjacent_violators(
-    values: Float[np.ndarray, "level"], weights: Float[np.ndarray, "level"]
-) -> Float[np.ndarray, "level"]:
+    values: Float[np.ndarray, " level"], weights: Float[np.ndarray, " level"]
+) -> Float[np.ndarray, " level"]:
     """Find the non-decreasing sequence nearest to `values` in weighted least squares."""
     means: list[float] = []
     masses: list[float] = []
@@ -118,7 +118,7 @@ def pool_adjacent_violators(
     return np.repeat(np.array(means), lengths)
 
 
-def cllr(mated_log_lr: Float[np.ndarray, "mated"], nonmated_log_lr: Float[np.ndarray, "nonmated"]) -> float:
+def cllr(mated_log_lr: Float[np.ndarray, " mated"], nonmated_log_lr: Float[np.ndarray, " nonmated"]) -> float:
     """Cost of log likelihood ratios in bits: 0 perfect, 1 uninformative, without bound for confident mistakes."""
     if not len(mated_log_lr) or not len(nonmated_log_lr):
         raise ValueError("mated_log_lr, nonmated_log_lr: expected at least one of each kind, got none of one")
@@ -126,7 +126,7 @@ def cllr(mated_log_lr: Float[np.ndarray, "mated"], nonmated_log_lr: Float[np.nda
     return float(cost / (2 * np.log(2)))
 
 
-def cllr_min(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"]) -> float:
+def cllr_min(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> float:
     """Cllr after the best monotone calibration on these very trials: what the scores could tell; 0 to 1."""
     mated, nonmated = _finite("mated", mated), _finite("nonmated", nonmated)
     levels, ratios = _monotone_log_ratios(mated, nonmated)
@@ -134,10 +134,10 @@ def cllr_min(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "non
 
 
 def empirical_cross_entropy(
-    mated_log_lr: Float[np.ndarray, "mated"],
-    nonmated_log_lr: Float[np.ndarray, "nonmated"],
-    prior_log_odds: Float[np.ndarray, "prior"],
-) -> Float[np.ndarray, "prior"]:
+    mated_log_lr: Float[np.ndarray, " mated"],
+    nonmated_log_lr: Float[np.ndarray, " nonmated"],
+    prior_log_odds: Float[np.ndarray, " prior"],
+) -> Float[np.ndarray, " prior"]:
     """Uncertainty in bits that remains at each prior (natural log odds); at even odds it is Cllr.
 
     Ramos & Gonzalez-Rodriguez, "Reliable support", Forensic Science International 2013. Worse than the prior's own

@@ -12,12 +12,12 @@ BINS = 8
 """Brightness bins of a histogram, a half of the body and a channel."""
 
 
-def shuffled(maps: Shaped[np.ndarray, "time *rest"], seed: int) -> Shaped[np.ndarray, "time *rest"]:
+def shuffled(maps: Shaped[np.ndarray, " time *rest"], seed: int) -> Shaped[np.ndarray, " time *rest"]:
     """The frames of a walk in another order: every pose is kept, the motion is gone."""
     return maps[np.random.default_rng(seed).permutation(len(maps))]
 
 
-def single_frame(maps: Shaped[np.ndarray, "time *rest"], seed: int) -> Shaped[np.ndarray, "time *rest"]:
+def single_frame(maps: Shaped[np.ndarray, " time *rest"], seed: int) -> Shaped[np.ndarray, " time *rest"]:
     """One frame of a walk, drawn from its middle half, as often as the walk has frames.
 
     Raises:

@@ -45,8 +45,8 @@ def subject_weights(subjects: int, resamples: int, seed: int) -> Int[np.ndarray,
 
 
 def rate_over_subjects(
-    hits: Bool[np.ndarray, "probe"] | Float[np.ndarray, "probe"],
-    subject_ids: Shaped[np.ndarray, "probe"],
+    hits: Bool[np.ndarray, " probe"] | Float[np.ndarray, " probe"],
+    subject_ids: Shaped[np.ndarray, " probe"],
     *,
     resamples: int = 1000,
     seed: int = 0,
@@ -64,8 +64,8 @@ def rate_over_subjects(
 
 
 def bootstrap_over_subjects(
-    statistic: Callable[[Int[np.ndarray, "draw"]], float],
-    subject_ids: Shaped[np.ndarray, "probe"],
+    statistic: Callable[[Int[np.ndarray, " draw"]], float],
+    subject_ids: Shaped[np.ndarray, " probe"],
     *,
     resamples: int = 200,
     seed: int = 0,
@@ -89,7 +89,7 @@ def bootstrap_over_subjects(
     return interval_of(value, values, len(owner), len(subjects), level)
 
 
-def interval_of(value: float, draws: Float[np.ndarray, "resample"], count: int, subjects: int, level: float) -> Rate:
+def interval_of(value: float, draws: Float[np.ndarray, " resample"], count: int, subjects: int, level: float) -> Rate:
     """Take the percentiles of bootstrap `draws` as bounds; at exactly 0 or 1 Wilson's over the subjects."""
     if value in (0.0, 1.0):
         wilson = wilson_interval(round(value * subjects), subjects, level=level)

@@ -14,12 +14,12 @@ from jaxtyping import Bool, Float, Shaped
 class Curve(NamedTuple):
     """Error rates over all thresholds, strictest first; a score at or above the threshold is accepted."""
 
-    false_match_rate: Float[np.ndarray, "threshold"]
-    true_match_rate: Float[np.ndarray, "threshold"]
-    thresholds: Float[np.ndarray, "threshold"]
+    false_match_rate: Float[np.ndarray, " threshold"]
+    true_match_rate: Float[np.ndarray, " threshold"]
+    thresholds: Float[np.ndarray, " threshold"]
 
     @property
-    def false_non_match_rate(self) -> Float[np.ndarray, "threshold"]:
+    def false_non_match_rate(self) -> Float[np.ndarray, " threshold"]:
         """1 - true match rate, what a DET plot shows."""
         return 1.0 - self.true_match_rate
 
@@ -43,8 +43,8 @@ class OpenSetRates(NamedTuple):
 
 
 def best_per_subject(
-    scores: Float[np.ndarray, "probe gallery"], gallery_ids: Shaped[np.ndarray, "gallery"]
-) -> tuple[Shaped[np.ndarray, "subject"], Float[np.ndarray, "probe subject"]]:
+    scores: Float[np.ndarray, "probe gallery"], gallery_ids: Shaped[np.ndarray, " gallery"]
+) -> tuple[Shaped[np.ndarray, " subject"], Float[np.ndarray, "probe subject"]]:
     """Reduce a gallery of walks to its subjects: the sorted subjects, and each probe's best score among their walks.
 
     NaN becomes -inf, the score that no threshold accepts.
@@ -60,10 +60,10 @@ def best_per_subject(
 
 def mate_ranks(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
-) -> Float[np.ndarray, "probe"]:
+) -> Float[np.ndarray, " probe"]:
     """Place of each probe's own subject among all gallery subjects, from 1; inf where probe or mate has no vector.
 
     Args:
@@ -87,8 +87,8 @@ def mate_ranks(
 
 def rank_k(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     k: int = 1,
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
 ) -> float:
@@ -100,10 +100,10 @@ def rank_k(
 
 def cmc(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
-) -> Float[np.ndarray, "rank"]:
+) -> Float[np.ndarray, " rank"]:
     """Cumulative match characteristic: element k - 1 is `rank_k` for k from 1 to the number of gallery subjects."""
     ranks = np.sort(mate_ranks(scores, probe_ids, gallery_ids, comparable))
     subjects = len(np.unique(gallery_ids))
@@ -112,8 +112,8 @@ def cmc(
 
 def mean_average_precision(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
 ) -> float:
     """Mean over probes of the average precision over gallery walks (not subjects); 0 to 1.
@@ -128,8 +128,8 @@ def mean_average_precision(
 
 def mean_inverse_negative_penalty(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
 ) -> float:
     """mINP: mean over probes of (number of mates) / (place of the mate found last); 0 to 1, 0 where one is never found.
@@ -144,10 +144,10 @@ def mean_inverse_negative_penalty(
 
 def mated_and_nonmated(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
-) -> tuple[Float[np.ndarray, "mated"], Float[np.ndarray, "nonmated"]]:
+) -> tuple[Float[np.ndarray, " mated"], Float[np.ndarray, " nonmated"]]:
     """Split a score matrix into verification trials: scores of the same subject, and of different ones.
 
     A failure to acquire becomes -inf, which no threshold accepts: so false non-matches include it, as in the false
@@ -159,7 +159,7 @@ def mated_and_nonmated(
     return counted[mate & allowed], counted[~mate & allowed]
 
 
-def roc(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"]) -> Curve:
+def roc(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> Curve:
     """Receiver operating characteristic: a point for every distinct score, starting where none is accepted."""
     mated, nonmated = _sorted_trials(mated, nonmated)
     thresholds = np.concatenate([[np.inf], np.unique(np.concatenate([mated, nonmated]))[::-1]])
@@ -168,21 +168,21 @@ def roc(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated
 
 
 def det(
-    mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"]
-) -> tuple[Float[np.ndarray, "threshold"], Float[np.ndarray, "threshold"]]:
+    mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]
+) -> tuple[Float[np.ndarray, " threshold"], Float[np.ndarray, " threshold"]]:
     """Trace the detection error trade-off: false match and false non-match rate over all thresholds, 0 to 1."""
     curve = roc(mated, nonmated)
     return curve.false_match_rate, curve.false_non_match_rate
 
 
-def auc(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"]) -> float:
+def auc(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> float:
     """Area under the ROC: the chance that a mated score is above a non-mated one, ties counting half; 0 to 1."""
     mated, nonmated = _sorted_trials(mated, nonmated)
     below = np.searchsorted(nonmated, mated, side="left") + np.searchsorted(nonmated, mated, side="right")
     return float(below.mean() / (2 * len(nonmated)))
 
 
-def equal_error_rate(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"]) -> float:
+def equal_error_rate(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> float:
     """Find the rate at which false matches and false non-matches are equal; linear between points, 0 to 1."""
     false_match, false_non_match = det(mated, nonmated)
     gap = false_non_match - false_match  # falls from 1 to -1 as the threshold loosens
@@ -193,7 +193,7 @@ def equal_error_rate(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarr
     return float(false_match[after - 1] + share * (false_match[after] - false_match[after - 1]))
 
 
-def threshold_at_fmr(nonmated: Float[np.ndarray, "nonmated"], fmr: float) -> float:
+def threshold_at_fmr(nonmated: Float[np.ndarray, " nonmated"], fmr: float) -> float:
     """Find the lowest threshold that at most a share `fmr` of the non-mated scores reaches.
 
     Fix it on other people than those whose decisions are counted. -inf where everything may pass.
@@ -207,7 +207,7 @@ def threshold_at_fmr(nonmated: Float[np.ndarray, "nonmated"], fmr: float) -> flo
     return -np.inf if allowed >= len(falling) else float(np.nextafter(falling[allowed], np.inf))
 
 
-def tar_at_fmr(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"], fmr: float) -> float:
+def tar_at_fmr(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"], fmr: float) -> float:
     """Share of mated scores accepted at the loosest threshold with a false match rate of at most `fmr`."""
     mated, nonmated = _sorted_trials(mated, nonmated)
     threshold = threshold_at_fmr(nonmated, fmr)
@@ -215,7 +215,7 @@ def tar_at_fmr(mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "n
 
 
 def decisions_at(
-    mated: Float[np.ndarray, "mated"], nonmated: Float[np.ndarray, "nonmated"], threshold: float
+    mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"], threshold: float
 ) -> Decisions:
     """Accuracy, precision, recall, F1 and false match rate of accepting scores at or above `threshold`.
 
@@ -231,8 +231,8 @@ def decisions_at(
 
 def open_set_rates(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     threshold: float,
     rank: int = 1,
 ) -> OpenSetRates:
@@ -264,8 +264,8 @@ def open_set_rates(
 
 def fnir_at_fpir(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     fpir: float,
     rank: int = 1,
 ) -> OpenSetRates:

@@ -19,7 +19,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))  # told apart in grey 
 INK = "#1f2937"
 
 
-def cmc_plot(curves: Mapping[str, Float[np.ndarray, "rank"]], *, title: str = "", most: int = 20) -> bytes:
+def cmc_plot(curves: Mapping[str, Float[np.ndarray, " rank"]], *, title: str = "", most: int = 20) -> bytes:
     """Draw identification rate over rank, one line a name, up to rank `most`; curves as `metrics.cmc` gives."""
     figure, axes = _start(title, "rank", "identified within rank, %")
     shown = min(most, max(len(curve) for curve in curves.values()))
@@ -33,7 +33,7 @@ def cmc_plot(curves: Mapping[str, Float[np.ndarray, "rank"]], *, title: str = ""
 
 
 def det_plot(
-    curves: Mapping[str, tuple[Float[np.ndarray, "threshold"], Float[np.ndarray, "threshold"]]], *, title: str = ""
+    curves: Mapping[str, tuple[Float[np.ndarray, " threshold"], Float[np.ndarray, " threshold"]]], *, title: str = ""
 ) -> bytes:
     """Draw false non-match over false match rate on normal-deviate axes; curves as `metrics.det` gives them.
 
@@ -59,8 +59,8 @@ def det_plot(
 
 
 def score_histogram(
-    mated: Float[np.ndarray, "mated"],
-    nonmated: Float[np.ndarray, "nonmated"],
+    mated: Float[np.ndarray, " mated"],
+    nonmated: Float[np.ndarray, " nonmated"],
     *,
     threshold: float | None = None,
     title: str = "",
@@ -81,8 +81,8 @@ def score_histogram(
 
 def score_matrix_plot(
     scores: Float[np.ndarray, "probe subject"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    subject_ids: Shaped[np.ndarray, "subject"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    subject_ids: Shaped[np.ndarray, " subject"],
     *,
     title: str = "",
 ) -> bytes:
@@ -113,7 +113,7 @@ def score_matrix_plot(
     return _finish(figure, axes, legend_below=True)
 
 
-def _probit(shares: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point"]:
+def _probit(shares: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
     return np.array([NormalDist().inv_cdf(share) for share in shares.tolist()])
 
 

@@ -67,8 +67,8 @@ class RowResult:
     gallery_subjects: int
     enrolled_subjects: int
     scores: Float[np.ndarray, "probe subject"]
-    probe_ids: Shaped[np.ndarray, "probe"]
-    subject_ids: Shaped[np.ndarray, "subject"]
+    probe_ids: Shaped[np.ndarray, " probe"]
+    subject_ids: Shaped[np.ndarray, " subject"]
     groups: dict[str, Rate]
     view_grid: Float[np.ndarray, "gallery_view probe_view"] | None = None
     gallery_views: tuple[float, ...] = ()

@@ -56,15 +56,15 @@ class Table:
 
     def __init__(self, walks: Sequence[Walk]):
         self.walks = tuple(walks)
-        self.subject_ids: Shaped[np.ndarray, "sample"] = np.array([walk.subject_id for walk in walks], dtype=str)
+        self.subject_ids: Shaped[np.ndarray, " sample"] = np.array([walk.subject_id for walk in walks], dtype=str)
         self.conditions = np.array([walk.condition.upper() for walk in walks], dtype=str)
         self.sessions = np.array([walk.session for walk in walks], dtype=str)
-        self.views: Float[np.ndarray, "sample"] = np.array(
+        self.views: Float[np.ndarray, " sample"] = np.array(
             [np.nan if walk.view is None else walk.view for walk in walks], dtype=np.float64
         )
         self.sequences = np.array([canonical_name(walk.sequence) for walk in walks], dtype=str)
         self.parts = np.array([walk.part for walk in walks], dtype=str)
-        self.clip_order: Int[np.ndarray, "sample"] = self._order_within_subject()
+        self.clip_order: Int[np.ndarray, " sample"] = self._order_within_subject()
 
     def __len__(self) -> int:
         return len(self.walks)
@@ -106,7 +106,7 @@ class Select:
     parts: tuple[str, ...] | None = None
     clips: tuple[int, int | None] | None = None
 
-    def mask(self, table: Table) -> Bool[np.ndarray, "sample"]:
+    def mask(self, table: Table) -> Bool[np.ndarray, " sample"]:
         """Mark the walks of `table` that are meant."""
         chosen = np.ones(len(table), dtype=bool)
         for allowed, column in (

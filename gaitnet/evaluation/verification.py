@@ -23,8 +23,8 @@ class VerificationRates(NamedTuple):
 
 def verification_rates(
     scores: Float[np.ndarray, "probe gallery"],
-    probe_ids: Shaped[np.ndarray, "probe"],
-    gallery_ids: Shaped[np.ndarray, "gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
     *,
     fmr: float = 0.01,
     resamples: int = 1000,

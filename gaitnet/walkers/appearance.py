@@ -73,12 +73,12 @@ _CLOTH_DARK = 10
 """How many of the first colours trousers are mostly cut from."""
 
 
-def _shade(draws: Draws, table: np.ndarray, spread: float, rows: int = 0) -> Float[Array, "rgb"]:
+def _shade(draws: Draws, table: np.ndarray, spread: float, rows: int = 0) -> Float[Array, " rgb"]:
     light, hue = draws.normal(), draws.normal(3)
     return jnp.clip(draws.row(table, rows) * jnp.exp(spread * light) + 40 * spread * hue, 6, 250)
 
 
-def _cloth(draws: Draws, rows: int = 0) -> Float[Array, "rgb"]:
+def _cloth(draws: Draws, rows: int = 0) -> Float[Array, " rgb"]:
     """A garment's colour: seven in eight from the street's table, else anything."""
     free = jnp.stack([draws.between(10.0, 245.0) for _ in range(3)])
     return jnp.where(draws.chance(0.88), _shade(draws, _CLOTH, 0.15, rows), free)

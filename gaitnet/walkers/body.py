@@ -111,7 +111,7 @@ def _mix(women: float | Array, men: float | Array, sex: Float[Array, ""]) -> Arr
 
 
 def _build(
-    sex: Float[Array, ""], lengths: Float[Array, "length"], bmi: Float[Array, ""], girths: Float[Array, "radius=15"]
+    sex: Float[Array, ""], lengths: Float[Array, " length"], bmi: Float[Array, ""], girths: Float[Array, "radius=15"]
 ) -> Body:
     """A body from standard normal scores: stature first, then the segments in the order of the table."""
     stature = _mix(norms.STATURE["female"], norms.STATURE["male"], sex) + norms.STATURE_SD * lengths[0]

@@ -33,7 +33,7 @@ class Motion(NamedTuple):
 
     points: Float[np.ndarray, "time 23 3"]
     """In the order of body.POINTS; not turned: the walk goes wherever it went."""
-    heading: Float[np.ndarray, "time"]
+    heading: Float[np.ndarray, " time"]
     """Radians from +x towards +y in which the performer faces, unwrapped, smoothed over a stride."""
     frame_rate: float
     """Frames per second."""
@@ -123,7 +123,7 @@ def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
     return np.stack(columns, 1).reshape(values.shape)
 
 
-def heading_of(points: Float[np.ndarray, "time 23 3"], frame_rate: float) -> Float[np.ndarray, "time"]:
+def heading_of(points: Float[np.ndarray, "time 23 3"], frame_rate: float) -> Float[np.ndarray, " time"]:
     """Radians from +x towards +y in which a walker faces, by hips and shoulders, unwrapped, smoothed over a stride."""
     hips = points[:, POINTS.index("l_hip")] - points[:, POINTS.index("r_hip")]
     shoulders = points[:, POINTS.index("l_shoulder")] - points[:, POINTS.index("r_shoulder")]

@@ -85,7 +85,7 @@ def pixel_rays(
     return x, y, z
 
 
-def crop_camera(camera: Camera, box: Float[Array, "xyxy"], size: tuple[int, int]) -> Camera:
+def crop_camera(camera: Camera, box: Float[Array, " xyxy"], size: tuple[int, int]) -> Camera:
     """The camera whose whole picture is the part `box` (x0, y0, x1, y1, edges in pixels) of `camera`'s picture.
 
     The box is taken to have the aspect of `size` (height, width) in pixels; its height decides the scale.
@@ -96,7 +96,9 @@ def crop_camera(camera: Camera, box: Float[Array, "xyxy"], size: tuple[int, int]
     return camera._replace(focal=camera.focal * scale, center=(camera.center - corner) * scale - 0.5)
 
 
-def person_box(camera: Camera, points: Float[Array, "point xyz"], reach: Float[Array, "point"]) -> Float[Array, "xyxy"]:
+def person_box(
+    camera: Camera, points: Float[Array, "point xyz"], reach: Float[Array, " point"]
+) -> Float[Array, " xyxy"]:
     """Box in pixels around the picture of points that are fat by `reach` metres each."""
     pixels, depth = project(camera, points)
     fat = (reach * camera.focal / jnp.maximum(depth, NEAR))[:, None]
@@ -104,11 +106,11 @@ def person_box(camera: Camera, points: Float[Array, "point xyz"], reach: Float[A
 
 
 def person_crop(
-    box: Float[Array, "xyxy"],
+    box: Float[Array, " xyxy"],
     size: tuple[int, int] = (192, 144),
-    shift: Float[Array, "xy"] | None = None,
+    shift: Float[Array, " xy"] | None = None,
     scale: Float[Array, ""] | float = 1.0,
-) -> Float[Array, "xyxy"]:
+) -> Float[Array, " xyxy"]:
     """The crop that the video road cuts around a person's box, in the same pixels.
 
     Its height is CROP_MARGIN x max(box height, box width x height/width of the crop), its aspect that of `size`, its

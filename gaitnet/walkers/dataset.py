@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     cameras: Camera
     """One a frame."""
     scene: Scene
-    seeds: UInt32[Array, "time"]
+    seeds: UInt32[Array, " time"]
     moments: Float[Array, "time moment point=23 xyz=3"] | None = None
     """The points at other moments of each frame's exposure; None where nothing is blurred."""
 
@@ -68,10 +68,10 @@ class Batch(NamedTuple):
     silhouettes: Float[Array, "batch time height width"]
     keypoints: Float[Array, "batch time joint=16 xy=2"]
     visible: Bool[Array, "batch time joint=16"]
-    subject_id: Int[Array, "batch"]
-    condition: Int[Array, "batch"]
+    subject_id: Int[Array, " batch"]
+    condition: Int[Array, " batch"]
     """Index in `walk.CONDITIONS`."""
-    view: Float[Array, "batch"]
+    view: Float[Array, " batch"]
     """Degrees 0..180."""
 
 
@@ -197,9 +197,9 @@ def render_sequence(
 def draw_batch(
     key: PRNGKeyArray,
     crowd: int | Int[Array, ""],
-    subject_id: Int[Array, "batch"],
-    condition: Int[Array, "batch"],
-    view: Float[Array, "batch"],
+    subject_id: Int[Array, " batch"],
+    condition: Int[Array, " batch"],
+    view: Float[Array, " batch"],
     frames: int,
     rate: float | int | Float[Array, ""] = 25.0,
     session: int | Int[Array, ""] = 0,

@@ -51,7 +51,7 @@ class Moment(NamedTuple):
     """Of the sole, toe up, radians; 0 while the foot lies flat."""
 
 
-def basis(phase: Float[Array, ""], harmonics: int = norms.HARMONICS) -> Float[Array, "coefficient"]:
+def basis(phase: Float[Array, ""], harmonics: int = norms.HARMONICS) -> Float[Array, " coefficient"]:
     """1, cosines, sines of a phase in cycles: a curve's value is its coefficients times this."""
     angles = 2 * jnp.pi * phase * jnp.arange(1, harmonics + 1)
     return jnp.concatenate([jnp.ones(1), jnp.cos(angles), jnp.sin(angles)])

@@ -79,7 +79,7 @@ def _upward(lean: Float[Array, ""], list_left: Float[Array, ""]) -> Float[Array,
     return jnp.stack([jnp.sin(lean) * flat, jnp.sin(list_left), jnp.cos(lean) * flat])
 
 
-def walk_points(body: Body, walk: Walk, times: Float[Array, "time"]) -> Float[Array, "time 23 3"]:
+def walk_points(body: Body, walk: Walk, times: Float[Array, " time"]) -> Float[Array, "time 23 3"]:
     """Where the points of a walker are.
 
     World frame: metres, +x the heading, +y the walker's left, +z up, the floor at z = 0. Standing feet stay on their

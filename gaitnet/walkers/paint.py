@@ -100,7 +100,7 @@ def shadow(
     back: Backdrop,
     scene: Scene,
     people: Float[Array, "people point=23 xyz=3"],
-    girth: Float[Array, "people"],
+    girth: Float[Array, " people"],
 ) -> Float[Array, "height width"]:
     """How much light is left, 0..1: on the floor the cast shadow of stick limbs, and the dark under each foot.
 

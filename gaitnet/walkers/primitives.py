@@ -25,11 +25,11 @@ class Cones(NamedTuple):
     """At start and end; a cone whose radii are not positive is not there."""
     squeeze: Float[Array, "cone xyz=3 xyz2=3"]
     """Symmetric matrix that makes the cone round: identity, or one over the half axes of an elliptic section."""
-    material: Int[Array, "cone"]
+    material: Int[Array, " cone"]
     """Index in MATERIALS."""
-    flat: Float[Array, "cone"]
+    flat: Float[Array, " cone"]
     """How much of the slope along the axis the light sees: 1 as it is, less where cloth bridges the cones' seams."""
-    across: Float[Array, "cone"]
+    across: Float[Array, " cone"]
     """Metres of cloth, measured along the walker, where the cone starts: patterns run on over neighbours."""
 
 

@@ -31,7 +31,7 @@ class Projected(NamedTuple):
     along: Float[Array, "cone term=3"]
     """Position along the axis, from its start: constant, times x, times y."""
     aside: Float[Array, "cone term=3"]
-    reach: Float[Array, "cone"]
+    reach: Float[Array, " cone"]
     """Length of the axis."""
     part: Float[Array, "cone term=2"]
     """t of the sphere that a pixel sees: constant, times `along`."""
@@ -39,7 +39,7 @@ class Projected(NamedTuple):
     """At t: constant, times t."""
     depth: Float[Array, "cone term=5"]
     """Constant, times t, along - t reach, aside, and height over the picture plane."""
-    edge: Float[Array, "cone"]
+    edge: Float[Array, " cone"]
     """Turns radius^2 - distance^2 into pixels inside the outline, near it."""
     normal: Float[Array, "cone axis=3 term=3"]
     """Surface normal in camera axes (not of unit length) from `along - t reach`, `aside` and height."""

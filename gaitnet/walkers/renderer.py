@@ -184,7 +184,7 @@ def render_frames(
     appearance: Appearance,
     cameras: Camera,
     scene: Scene,
-    seeds: UInt32[Array, "time"],
+    seeds: UInt32[Array, " time"],
     size: tuple[int, int] = (192, 144),
     with_jpeg: bool = True,
     together: int = 1,

@@ -93,7 +93,7 @@ def _height_only(value: Float[Array, ""]) -> Float[Array, "1 xyz=3"]:
 
 def _reach(
     body: Body, straight: float, ankles: Float[Array, "leg xyz=3"], hips: Float[Array, "leg xyz=3"]
-) -> Float[Array, "leg"]:
+) -> Float[Array, " leg"]:
     """How much higher each hip could be, metres, with a leg of this part of its length."""
     aside = jnp.sum((ankles - hips)[:, :2] ** 2, -1)
     longest = straight * (body.thigh + body.shank)
@@ -103,7 +103,7 @@ def _reach(
 def _dip(
     body: Body, walk: Walk, side: Int[Array, ""], since: Float[Array, ""], moments: Moment,
     footholds: Float[Array, "stance=2 xy=2"],
-) -> Float[Array, "event"]:  # fmt: skip
+) -> Float[Array, " event"]:  # fmt: skip
     """How far the pelvis gives way, metres, to tight moments whose footholds have strayed out of the leg's reach."""
     axis = foot_axis(walk, side)
     tight = jax.tree.map(lambda field: field[5:], moments)
