@@ -32,7 +32,7 @@ def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarra
 
     from humanpose.skeleton import FLIP
 
-    keypoints, _ = recognizer.joints_of_crops(pictures.crops, pictures.affines)
+    keypoints = recognizer.joints_of_crops(pictures.crops, pictures.affines).first.keypoints
     return np.where(pictures.mirrored[:, None, None], keypoints[:, FLIP], keypoints)
 
 

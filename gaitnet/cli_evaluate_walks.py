@@ -99,6 +99,8 @@ def joints_of_plan(
     import numpy as np
 
     from gaitnet.recognizer import Person
+    from humanpose.estimator import Joints, Places
+    from humanpose.paths import smoothest_paths
     from humanpose.preprocess import SIZE
     from humanpose.skeleton import FLIP
 
@@ -111,13 +113,15 @@ def joints_of_plan(
     found = []
     for frames, drawn in draw_plan(plan):
         crops = np.asarray(drawn.frames)[: len(frames)]
-        found.append(recognizer.joints_of_crops(crops[:, :, ::-1] if mirrored else crops, affines[frames]))
+        first, second = recognizer.joints_of_crops(crops[:, :, ::-1] if mirrored else crops, affines[frames])
+        found.append((*first, *second))
         if keep is not None:
             keep.append(drawn)
-    keypoints, probability = (np.concatenate(column) for column in zip(*found, strict=True))
+    at, sure, elsewhere, less_sure = (np.concatenate(column) for column in zip(*found, strict=True))
+    times = np.arange(count) / rate
+    keypoints, probability = smoothest_paths(Places(Joints(at, sure), Joints(elsewhere, less_sure)), times)
     if mirrored:
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
-    times = np.arange(count) / rate
     return Person(0, np.arange(count), times, np.zeros((count, 4)), keypoints, probability, mirrored)
 
 

@@ -20,6 +20,8 @@ from gaitnet.models.gaitnn import GaitNN, identification_vectors
 from gaitnet.pose_maps import RATE as MAPS_RATE
 from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, windows
 from gaitnet.walkers.walks import RATE, Crowd, WalkCrops, WalkPlan
+from humanpose.estimator import Joints, Places
+from humanpose.paths import smoothest_paths
 
 GAIT = "gait"
 MOTION_CONTROLS = ("single frame", "shuffled frames")
@@ -125,11 +127,13 @@ def see_walks(recognizer: GaitRecognizer, crowd: Crowd, plans: Sequence[WalkPlan
     rendered = _rendered(crowd, plans)
     for start in range(0, len(plans), TOGETHER):
         walks = [next(rendered) for _ in plans[start : start + TOGETHER]]
-        keypoints, probability = recognizer.joints_of_crops(
+        first, second = recognizer.joints_of_crops(
             np.concatenate([walk.crops for walk in walks]), np.concatenate([walk.affines for walk in walks])
         )
-        parts = zip(walks, np.split(keypoints, len(walks)), np.split(probability, len(walks)), strict=True)
-        yield from (SeenWalk(*part) for part in parts)
+        parts = (np.split(part, len(walks)) for part in (*first, *second))
+        for walk, at, sure, elsewhere, less_sure in zip(walks, *parts, strict=True):
+            places = Places(Joints(at, sure), Joints(elsewhere, less_sure))
+            yield SeenWalk(walk, *smoothest_paths(places, walk.times))
 
 
 def linear_svm(

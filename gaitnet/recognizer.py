@@ -24,7 +24,8 @@ from gaitnet.video.people import PeopleConfig, PersonTrack, people
 from gaitnet.video.read import Frame, VideoReader
 from humanpose import checkpoint
 from humanpose.checkpoint import CheckpointError
-from humanpose.estimator import HumanPoseNN
+from humanpose.estimator import HumanPoseNN, Joints, Places
+from humanpose.paths import smoothest_paths
 from humanpose.preprocess import to_image
 from humanpose.skeleton import FLIP, LIMB_JOINTS
 
@@ -111,17 +112,18 @@ class GaitRecognizer:
         for segment in people(frames, detector, PeopleConfig(size=self.pose.size)):
             parts = pending.setdefault(segment.track_id, [])
             if len(segment.crops):
-                keypoints, probability = self.joints_of_crops(segment.crops, segment.affines)
-                parts.append((segment.frames, segment.times, segment.boxes, keypoints, probability))
+                first, second = self.joints_of_crops(segment.crops, segment.affines)
+                parts.append((segment.frames, segment.times, segment.boxes, *first, *second))
             if segment.last:
                 yield self._describe(segment, pending.pop(segment.track_id))
 
     def joints_of_crops(
         self, crops: UInt8[np.ndarray, "time height width 3"], affines: Float[np.ndarray, "time 2 3"]
-    ) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
-        """Person crops -> keypoints in image pixels, and probability; a mirrored crop's sides stay exchanged."""
-        found, _ = self.pose.describe(crops)
-        return to_image(found.keypoints, affines.astype(np.float32)), found.probability
+    ) -> Places:
+        """Person crops -> places of their joints in image pixels; a mirrored crop's sides stay exchanged."""
+        places, _ = self.pose.describe(crops)
+        affines = affines.astype(np.float32)
+        return Places(*(Joints(to_image(found.keypoints, affines), found.probability) for found in places))
 
     def windows_of_track(
         self,
@@ -141,7 +143,8 @@ class GaitRecognizer:
                 segment.track_id, segment.frames, segment.times, segment.boxes, nobody, nobody[..., 0],
                 segment.mirrored, reason=segment.reason or "too few frames",
             )  # fmt: skip
-        frames, times, boxes, keypoints, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
+        frames, times, boxes, *found = (np.concatenate(column) for column in zip(*parts, strict=True))
+        keypoints, probability = smoothest_paths(Places(Joints(*found[:2]), Joints(*found[2:])), times)
         unclear = np.median(probability[:, LIMB_JOINTS]) < LEAST_SURE
         found = self.windows_of_track(keypoints, probability, times, segment.mirrored)
         if segment.mirrored:  # the network named the sides of a mirrored picture: give them their own names back

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped, UInt8
 
 from humanpose import checkpoint
-from humanpose.heatmaps import decode_joint_maps, heatmap_to_crop
+from humanpose.heatmaps import decode_joint_maps, elsewhere, heatmap_to_crop
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.preprocess import SIZE, crop, crop_affine, to_image
 from humanpose.skeleton import FLIP
@@ -38,6 +38,13 @@ class Joints(NamedTuple):
 
     keypoints: Float[np.ndarray, "person joint 2"]
     probability: Float[np.ndarray, "person joint"]
+
+
+class Places(NamedTuple):
+    """Where joints are, and where else each may be: what the map holds besides the first place."""
+
+    first: Joints
+    second: Joints
 
 
 class HumanPoseNN:
@@ -75,10 +82,13 @@ class HumanPoseNN:
                 maps = (maps + mirrored[:, :, ::-1][..., FLIP]) / 2
             return maps, features
 
-        def describe(state: Any, crops: Array) -> tuple[Array, Array, Array]:
+        def describe(state: Any, crops: Array) -> tuple[Array, ...]:
             maps, features = forward(state, crops)
-            keypoints, probability = decode(maps)
-            return jnp.asarray(heatmap_to_crop(keypoints, size, (maps.shape[1], maps.shape[2]))), probability, features
+            first, sure = decode(maps)
+            second, less_sure = decode(elsewhere(maps, first))
+            shape = (maps.shape[1], maps.shape[2])
+            places = (jnp.asarray(heatmap_to_crop(place, size, shape)) for place in (first, second))
+            return *places, sure, less_sure, features
 
         self._forward = jax.jit(forward)
         self._describe = jax.jit(describe)
@@ -111,10 +121,10 @@ class HumanPoseNN:
 
     def describe(
         self, crops: UInt8[np.ndarray, "batch height width 3"]
-    ) -> tuple[Joints, Float[np.ndarray, "batch grid grid channel"]]:
-        """Run crops that already have the network's `size` -> (joints in CROP pixels, pose features), in one pass."""
-        keypoints, probability, features = self._batched(self._describe, crops)
-        return Joints(keypoints, probability), features
+    ) -> tuple[Places, Float[np.ndarray, "batch grid grid channel"]]:
+        """Run crops that already have the network's `size` -> (places in CROP pixels, pose features), in one pass."""
+        first, second, sure, less_sure, features = self._batched(self._describe, crops)
+        return Places(Joints(first, sure), Joints(second, less_sure)), features
 
     def features(self, images: Images) -> Float[np.ndarray, "batch grid grid channel"]:
         """Pose features of images of one person each, of any size: the whole picture is fitted into the crop."""
@@ -133,7 +143,7 @@ class HumanPoseNN:
                 boxes each image is taken to be one person, and is fitted whole into the crop.
         """
         crops, affines = self._fit(images, boxes)
-        found, _ = self.describe(crops)
+        found = self.describe(crops)[0].first
         return Joints(to_image(found.keypoints, affines), found.probability)
 
     def _fit(

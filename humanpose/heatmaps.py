@@ -148,6 +148,17 @@ def decode_joint_maps(
     return peak if method == "argmax" else centre, jnp.clip(mass, 0.0, 1.0)
 
 
+def elsewhere(
+    maps: Float[AnyArray, "*lead height width joint"], keypoints: Float[AnyArray, "*lead joint 2"], radius: float = 3.5
+) -> Float[Array, "*lead height width joint"]:
+    """The maps without what lies within `radius` heat-map pixels of each joint: where else it may be."""
+    maps, keypoints = jnp.asarray(maps), jnp.asarray(keypoints)
+    lead = (1,) * (maps.ndim - 3)
+    across = jnp.arange(maps.shape[-2]).reshape((*lead, 1, -1, 1)) - keypoints[..., None, None, :, 0]
+    down = jnp.arange(maps.shape[-3]).reshape((*lead, -1, 1, 1)) - keypoints[..., None, None, :, 1]
+    return jnp.where(across**2 + down**2 > radius**2, maps, 0.0)
+
+
 def _peaks(maps: Float[Array, "*lead height width joint"]) -> Float[Array, "*lead joint 2"]:
     """Find the pixel of the first maximum of each map."""
     # Row maxima first: one vector pass, where a flat argmax is slow.

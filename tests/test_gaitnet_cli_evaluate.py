@@ -30,6 +30,7 @@ from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter
 from humanpose.datasets.landmarks import body_box, walks_left
 from humanpose.datasets.record import PoseRecord
+from humanpose.estimator import Joints, Places
 from humanpose.skeleton import FLIP, INDEX, LIMB_JOINTS
 
 
@@ -373,7 +374,7 @@ def test_a_mirrored_crop_gives_its_sides_their_names_back():
     truth = np.random.default_rng(0).uniform(0, 40, (2, 16, 2)).astype(np.float32)
     mirrored = np.array([False, True])
     named = np.where(mirrored[:, None, None], truth[:, FLIP], truth)
-    recognizer = SimpleNamespace(joints_of_crops=lambda crops, affines: (named, np.ones((2, 16))))
+    recognizer = SimpleNamespace(joints_of_crops=lambda crops, affines: Places(Joints(named, np.ones((2, 16))), None))
     pictures = Pictures(np.zeros((2, 1)), np.zeros((2, 2, 3)), mirrored, truth, np.ones((2, 16)), ["a", "b"])
     found = found_joints(recognizer, pictures)
     assert np.array_equal(found, truth)

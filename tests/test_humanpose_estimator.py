@@ -101,7 +101,7 @@ def test_buckets_cover_every_crop_once_and_pad_less_than_half():
 
 
 def test_no_crops_give_empty_arrays_of_the_right_shape(pose):
-    joints, features = pose.describe(np.zeros((0, *SIZE, 3), np.uint8))
+    (joints, _), features = pose.describe(np.zeros((0, *SIZE, 3), np.uint8))
     assert joints.keypoints.shape == (0, 16, 2)
     assert joints.probability.shape == (0, 16)
     assert features.shape == (0, 17, 17, 3)
@@ -110,7 +110,7 @@ def test_no_crops_give_empty_arrays_of_the_right_shape(pose):
 
 def test_describe_is_forward_decoded_in_crop_pixels(pose):
     crop = spots(*SIZE, (20, 30), (50, 70))[None]
-    joints, features = pose.describe(crop)
+    (joints, _), features = pose.describe(crop)
     np.testing.assert_allclose(joints.keypoints[0, :2], [[20, 30], [50, 70]], atol=0.5)
     np.testing.assert_allclose(features, pose.forward(crop)[1])
 
