@@ -46,6 +46,8 @@ def enroll(
         raise ValueError("--person: expected a single video with it, and no --all; enrol the rest by another command")
     if not name.strip() or not name.isprintable():
         raise ValueError(f"NAME: expected printable text that is not blank, got {name!r}")
+    if name.strip().lower() == "unknown":
+        raise ValueError("NAME: nobody can be called unknown: it is the answer for those who are not enrolled")
     if os.path.isfile(name) and not os.path.exists(files[-1]):
         raise ValueError(f"NAME: {name} is a file; the name comes first: gaitnet enroll {files[-1]} {name}")
     check_videos(files)

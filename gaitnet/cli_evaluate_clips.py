@@ -166,7 +166,7 @@ def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
     found = []
     with bar("drawing walkers", "walkers") as progress:
         for number, (walk, keypoints, probability) in enumerate(see_walks(recognizer, crowd, plans)):
-            maps = maps_of_walk(keypoints, probability, walk.times, walk.mirrored)
+            maps = [*maps_of_walk(keypoints, probability, walk.times, walk.mirrored)]
             # the box of a crop: four fifths of its height (the crop's margin), a third of its width
             height, width = walk.crops.shape[1:3]
             box = np.array([width / 3, height / 10, width * 2 / 3, height * 9 / 10])

@@ -24,7 +24,7 @@ def maps_of(person: "Person", mask: "np.ndarray") -> "list[np.ndarray]":
     keypoints, probability, times = person.keypoints[mask], person.probability[mask], person.times[mask]
     if person.mirrored:  # back to the names of the mirrored picture, which the maps expect
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
-    return maps_of_walk(keypoints, probability, times, person.mirrored)
+    return list(maps_of_walk(keypoints, probability, times, person.mirrored))
 
 
 def windows_of(
@@ -73,11 +73,13 @@ def results_of(
     from gaitnet.evaluation.controls import shuffled, single_frame
 
     gait = windows_of(recognizer, walks)
+    # of all of a walk's parts one frame, or the control would see several poses
+    frozen = [[single_frame(maps, place) for maps in walk[:1]] for place, walk in enumerate(walks)]
     return {
         "gait, SVM": result_of(protocol, samples, gait, svm),
         "gait, nearest": result_of(protocol, samples, gait, nearest),
         "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), svm),
-        "single frame": result_of(protocol, samples, windows_of(recognizer, walks, single_frame), svm),
+        "single frame": result_of(protocol, samples, windows_of(recognizer, frozen), svm),
     }
 
 

@@ -103,7 +103,7 @@ def describe_walks(
     for start in range(0, len(plans), TOGETHER):
         parts = [next(seen) for _ in plans[start : start + TOGETHER]]
         walks = [part.walk for part in parts]
-        maps = [maps_of_walk(found, sure, walk.times, walk.mirrored) for walk, found, sure in parts]
+        maps = [[*maps_of_walk(found, sure, walk.times, walk.mirrored)] for walk, found, sure in parts]
         found = {GAIT: _mean_vectors(recognizer.gait, maps)}
         if controls:
             seeds = range(start, start + len(maps))

@@ -15,6 +15,7 @@ from gaitnet.evaluation.report import Page
 from gaitnet.identification.open_set import OpenSetDecision
 from gaitnet.overlay import Seen, draw
 from gaitnet.video.read import VideoReader
+from gaitnet.walkers.walks import RATE
 
 POSTER = 52
 """Frame of the video that is shown until it plays: both are in view and have not met yet."""
@@ -59,7 +60,7 @@ def demo_page(outcome: Outcome, folder: Path, command: str) -> Page:
     page.heading("Protocol").preformatted(str(gait.protocol), "protocol")
     return page.footer(
         f"{command}; {outcome.seconds:.0f} s; weights {outcome.weights or 'unnamed'}; intervals: 95 %, bootstrap over "
-        f"walkers. Data: walkers (synthetic), {config.walkers} of them, walks of {config.frames / 12.5:.1f} s."
+        f"walkers. Data: walkers (synthetic), {config.walkers} of them, walks of {config.frames / RATE:.1f} s."
     )
 
 

@@ -61,6 +61,10 @@ class Person:
     reason: str | None = None
 
 
+DESCRIBING = 2
+"""Counts up whenever equal weights make other vectors of the same video, as since walks are mapped twice."""
+
+
 class GaitRecognizer:
     """Describes the people in a video; holds a pose network and a GaitNN whose weights belong together."""
 
@@ -82,9 +86,10 @@ class GaitRecognizer:
         pose, gait = ("pose", "gait") if folder is None else (Path(folder) / "pose", Path(folder) / "gait")
         network, sha256 = load_gaitnn(gait)
         pose_sha256 = checkpoint.load(checkpoint.find(pose))[1]["weights"]["sha256"]
-        # vectors can be compared only where both stages had the same weights
+        # vectors can be compared only where both stages had the same weights and were used alike
         detector = load_detector("detect" if folder is None else Path(folder) / "detect")
-        return cls(HumanPoseNN.load(pose), network, f"{pose_sha256[:16]}-{sha256[:16]}", detector)
+        identity = f"{pose_sha256[:16]}-{sha256[:16]}-{DESCRIBING}"
+        return cls(HumanPoseNN.load(pose), network, identity, detector)
 
     def describe(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> list[Person]:
         """Everybody in a video, in the order of their first appearance.
@@ -133,8 +138,9 @@ class GaitRecognizer:
         mirrored: bool = False,
     ) -> Float[np.ndarray, "window size"]:
         """A track's keypoints (pixels; times in seconds) -> a vector a window; none where it is too short."""
-        cut = [window for maps in maps_of_walk(keypoints, probability, times, mirrored) for window in windows(maps)]
-        return identification_vectors(self.gait, cut) if cut else np.zeros((0, self.gait.config.size), np.float32)
+        parts = maps_of_walk(keypoints, probability, times, mirrored)
+        none = np.zeros((0, self.gait.config.size), np.float32)
+        return np.concatenate([none, *(identification_vectors(self.gait, windows(maps)) for maps in parts)])
 
     def _describe(self, segment: PersonTrack, parts: list[tuple[np.ndarray, ...]]) -> Person:
         if not parts:
@@ -214,13 +220,13 @@ def maps_of_walk(
     probability: Float[np.ndarray, "time 16"],
     times: Float[np.ndarray, " time"],
     mirrored: bool,
-) -> list[Float[np.ndarray, "steps 17 17 16"]]:
+) -> Iterator[Float[np.ndarray, "steps 17 17 16"]]:
     """A track's keypoints as pose maps, in parts between the gaps in which the walker was not seen.
 
     Where there are frames between one map and the next, as at 25 a second, the walk is mapped a second time half a step
     later: what the pose network gets wrong in one frame it often gets right in the next. Parts too short to be
     described are left out. Long walks are taken LONGEST seconds at a time, so that the memory for their maps stays
-    small.
+    small as long as the caller does not keep them.
     """
     cut, began = [0], times[0] if len(times) else 0.0
     for place in range(1, len(times)):
@@ -228,12 +234,11 @@ def maps_of_walk(
             cut.append(place)
             began = times[place]
     pieces = [slice(*ends) for ends in pairwise([*cut, len(times)]) if ends[1] - ends[0] > 1]
-    maps = [
-        pose_maps_of_track(keypoints[one], probability[one], times[one], mirrored, start)
-        for one in pieces
-        for start in ((0.0, 0.5 / RATE) if np.median(np.diff(times[one])) < 0.75 / RATE else (0.0,))
-    ]
-    return [one for one in maps if len(one) >= SHORTEST]
+    for one in pieces:
+        for start in (0.0, 0.5 / RATE) if np.median(np.diff(times[one])) < 0.75 / RATE else (0.0,):
+            maps = pose_maps_of_track(keypoints[one], probability[one], times[one], mirrored, start)
+            if len(maps) >= SHORTEST:
+                yield maps
 
 
 def windows(maps: Float[np.ndarray, "time 17 17 16"], length: int = WINDOW) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ from gaitnet.identification.open_set import (
     open_set_scores,
 )
 from gaitnet.identification.svm import LinearSVM, fit_linear_svm
+from humanpose.checkpoint import find
 
 STRANGERS = "strangers.npz"
 """Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
@@ -150,14 +151,16 @@ def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, peop
     return replace(calibration, slope=fitted.slope, intercept=fitted.intercept)
 
 
-def load_yardstick(folder: str | Path, model: str) -> Strangers:
-    """What the threshold is set by, from the folder of the gait weights; `model` names the networks in use.
+def load_yardstick(model: str, folder: str | Path | None = None) -> Strangers:
+    """What the threshold is set by, from the folder of the gait weights, by default those that ship.
+
+    `model` names the networks in use.
 
     Raises:
         ValueError: the folder holds no strangers, a damaged file, or strangers whom other networks described.
 
     """
-    path = Path(folder) / STRANGERS
+    path = Path(find("gait") if folder is None else folder) / STRANGERS
     if not path.exists():
         raise ValueError(
             f"{folder} holds no {STRANGERS}, so that nobody could be told from a stranger; "
