@@ -17,6 +17,7 @@ Videos = Annotated[
     list[Path], typer.Argument(metavar="FILES", help="Video files, or folders of pictures (25 a second).")
 ]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file, or a folder of pictures (25 a second).")]
+NOBODY = "nobody was seen walking before a camera that stands still"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 Weights = Annotated[
     Path | None,
@@ -131,7 +132,7 @@ def span(person: "Person") -> str:
 def show(video: Path, people: "list[Person]") -> None:
     """A table of the people of a video."""
     if not people:
-        note(f"{video}: nobody was seen walking")
+        note(f"{video}: {NOBODY}")
         return
     rows = [
         (number, span(person), len(person.frames), "described" if person.reason is None else f"not: {person.reason}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Video, Videos, Weights, check_videos, load, look, records, span
+from gaitnet.cli_describe import NOBODY, AsJson, Video, Videos, Weights, check_videos, load, look, records, span
 from gaitnet.cli_enroll import Which, existing
 from gaitnet.cli_gallery import GalleryFile, opened, with_people
 from gaitnet.cli_output import bar, emit, note, rounded, say, table, writable
@@ -104,7 +104,7 @@ def verify(
     if rows:
         table(("person", "seen (s)", name, "score", "threshold"), rows, right=(0, 3, 4), title=str(file))
     else:
-        note(f"{file}: nobody was seen walking")
+        note(f"{file}: {NOBODY}")
     say({True: f"yes, {name}", False: f"no, not {name}", None: "nobody could be described"}[verified])
 
 
@@ -135,7 +135,7 @@ def _identified(people: "list[Person]", search: "Search") -> list[dict[str, Any]
 
 def _show_answers(video: Path, people: "list[Person]", answers: list[dict[str, Any]]) -> None:
     if not people:
-        note(f"{video}: nobody was seen walking")
+        note(f"{video}: {NOBODY}")
         return
     rows = [
         (e["person"], span(walker), _who(e), _number(e["score"]), _number(e["margin"]),

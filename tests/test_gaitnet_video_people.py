@@ -1,7 +1,9 @@
 """From frames to people: crops that follow somebody, mirrored where they should be, with reasons and bounded memory."""
 
 import tracemalloc
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -118,6 +120,15 @@ def test_reasons(frames, reason):
     found = list(people(shown, _primed(empty)))
     assert [track.reason for track in found if track.reason != "too small" or reason == "too small"] == [reason]
     assert all(len(track.crops) == 0 for track in found)
+
+
+@pytest.mark.parametrize("height", [20, 26])
+def test_who_is_far_away_is_told_so_and_flickers_are_not(height):
+    """Somebody less tall than a tenth of the picture's longer side, in a picture of any size."""
+    far = [replace(one, image=cv2.resize(one.image, None, fx=4, fy=4)) for one in _frames(60, 60, height=height)]
+    assert [track.reason for track in people(far, _primed(far))] == ["too small"]
+    short = far[:8]
+    assert list(people(short, _primed(far))) == []
 
 
 def test_who_stands_is_not_walking():

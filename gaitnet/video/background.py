@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from gaitnet.video.read import Frame
-from gaitnet.video.shapes import person_boxes
+from gaitnet.video.shapes import SMALLEST, person_boxes
 
 SAMPLES = 60
 _FLOOR = 10.0  # grey levels: below it, no difference counts, whatever the noise
@@ -89,6 +89,8 @@ class BackgroundModel:
         if not still:
             return Foreground(np.zeros((0, 4)), np.zeros(0), contrast, scale, False)
         boxes, scores = person_boxes(contrast, scene.shadowness)
+        if not len(boxes):  # somebody far away is not described, but told why
+            boxes, scores = person_boxes(contrast, scene.shadowness, SMALLEST / 2)
         # a working pixel k covers the image pixels from k/scale - 0.5: its outline scales without an offset
         return Foreground((boxes / scale), scores, contrast, scale, True)
 

@@ -16,6 +16,7 @@ from scipy.ndimage import median_filter
 
 from gaitnet.video.detect import PersonDetector
 from gaitnet.video.read import Frame, read_video
+from gaitnet.video.shapes import SMALLEST
 from gaitnet.video.track import Heading, Track, Tracker, heading, smooth_box
 from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
 
@@ -29,13 +30,15 @@ Reason = Literal["too few frames", "too small", "not walking", "partly out of vi
 class PeopleConfig:
     """What counts as somebody who can be described.
 
-    least_frames: frames wholly in view that a walk needs; least_height: pixels of the video from head to foot;
+    least_frames: frames wholly in view that a walk needs; least_height: pixels of the video from head to foot, and
+    least_share: the same in parts of the picture's longer side;
     segment: frames that are handed out at once (the last part may hold up to least_frames more); lag: seconds a picture
     waits for the boxes that come after it; size: (height, width) of the crops, the pose network's.
     """
 
     least_frames: int = 15
     least_height: float | int = 40.0
+    least_share: float | int = 0.9 * SMALLEST
     segment: int = 300
     lag: float | int = 0.7
     size: tuple[int, int] = SIZE
@@ -143,6 +146,7 @@ class _File:
     outside: int = 0
     small: int = 0
     still: int = 0
+    least: float = 0.0  # pixels from head to foot
     way: list[tuple[float, np.ndarray]] = field(default_factory=list)  # a sparse record of the whole walk
     frames: list[tuple[int, float, np.ndarray]] = field(default_factory=list)  # for those who are not described
 
@@ -184,7 +188,8 @@ class _File:
         height, width = frame.image.shape[:2]
         cut = _cut(box, width, height)
         self.outside += cut
-        self.small += box[3] - box[1] < self.config.least_height
+        self.least = max(self.config.least_height, self.config.least_share * max(height, width))
+        self.small += int(box[3] - box[1] < self.least)
         if cut:
             return
         self.known.append((frame.time, box))
@@ -204,7 +209,7 @@ class _File:
         near = np.abs(times - part.time) <= self.config.lag + 0.3
         box = smooth_box(times[near], boxes[near], part.time)
         height = box[3] - box[1]
-        if height < self.config.least_height:
+        if height < self.least:
             return
         where = heading(times[near], boxes[near])
         if where == "standing":  # somebody who waits: only the walk before and after is described
@@ -238,8 +243,13 @@ class _File:
             yield part
         if len(self.done) >= self.config.least_frames:
             yield self._pack(self.done, last=True)
-        elif self.frames:
+        elif self.frames and not self._is_speck():
             yield self._unknown(self._reason())
+
+    def _is_speck(self) -> bool:
+        """Whether this is too small for a person, and does not even move like one: leaves in the wind, a flag."""
+        small = self.small > 0.5 * self.seen
+        return small and (self.seen < self.config.least_frames or self._heading() == "standing")
 
     def _heading(self) -> Heading:
         times = np.array([time for time, _ in self.way])

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-_SMALLEST = 0.1  # of the picture's longer side: people less tall are not looked for in the foreground
+SMALLEST = 0.1
+"""Of the picture's longer side: people less tall than that show too little in the foreground to be followed well."""
 _FAINT = 0.3  # contrast from which a pixel may belong to somebody, if stronger ones are near
 _SURE = 0.5  # contrast from which a pixel of somebody counts for the outline
 _SEED = 0.75  # contrast that noise does not reach
@@ -14,13 +15,16 @@ _HALF_WIDTH = 0.42  # of a person's height: nobody who walks reaches further fro
 
 
 def person_boxes(
-    contrast: Float32[np.ndarray, "height width"], shadow: Float32[np.ndarray, "height width"]
+    contrast: Float32[np.ndarray, "height width"],
+    shadow: Float32[np.ndarray, "height width"],
+    smallest: float | int = SMALLEST,
 ) -> tuple[Float[np.ndarray, "person 4"], Float[np.ndarray, " person"]]:
     """Find upright people in a foreground map.
 
     Args:
         contrast: 0 = scene, from 0.5 on foreground, up to 4.
         shadow: 1 where the pixel could be a cast shadow, else 0.
+        smallest: height from which people are looked for, in parts of the picture's longer side.
 
     Returns:
         boxes (person, 4), x0, y0, x1, y1 in pixels of the map (pixel k spans k..k+1), head top to foot bottom;
@@ -28,7 +32,7 @@ def person_boxes(
 
     """
     height, width = contrast.shape
-    smallest = max(8.0, _SMALLEST * max(height, width))
+    smallest = max(8.0, smallest * max(height, width))
     gathered = cv2.blur(contrast, (3, 3))
     # faint pieces count where something in them is strong
     count, labels = cv2.connectedComponents((gathered > _FAINT).astype(np.uint8), connectivity=8)
