@@ -1,6 +1,6 @@
 """`gaitnet evaluate clips`: three real men among walkers, found again in other clips, and strangers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer
 
 OLIVE, ORANGE, THIRD = "man in olive", "man in white shoes", "man of demo1"
-ENROLLED = {"demo4": (OLIVE, ORANGE), "demo1": (THIRD,)}
-SEARCHED = {"demo6": (OLIVE, ORANGE), "demo2": (THIRD,)}
-"""Clip -> who walks through it, in order of appearance."""
+ENROLLED = {"demo4": {OLIVE: 72, ORANGE: 152}, "demo1": {THIRD: 58}}
+SEARCHED = {"demo6": {OLIVE: 45, ORANGE: 115}, "demo2": {THIRD: 25}}
+"""Clip -> who walks through it, and a frame in which nobody else is in the picture."""
 STRANGERS, FRAMES, APART = 3, 120, 64
 
 LEAD = (
@@ -65,8 +65,8 @@ def clips(
     tables, notes = [], []
     with tempfile.TemporaryDirectory() as place:
         for title, repainted in (("as filmed", None), ("grey, brightness of clothes drawn", Path(place))):
-            seen = {clip: watched(recognizer, root, clip, names, repainted)
-                    for clip, names in (ENROLLED | SEARCHED).items()}  # fmt: skip
+            seen = {clip: watched(recognizer, root, clip, men, repainted)
+                    for clip, men in (ENROLLED | SEARCHED).items()}  # fmt: skip
             enrolled = [one for clip in ENROLLED for one in seen[clip]] + crowd[:walkers]
             probes = [(clip, one) for clip in SEARCHED for one in seen[clip]]
             probes += [("stranger", one) for one in crowd[walkers:]]
@@ -131,9 +131,12 @@ def answers(
 
 
 def watched(
-    recognizer: "GaitRecognizer", root: Path, clip: str, names: Sequence[str], repainted: Path | None
+    recognizer: "GaitRecognizer", root: Path, clip: str, men: Mapping[str, int], repainted: Path | None
 ) -> list[Seen]:
-    """The people of a clip by their names; with `repainted`, a folder, those of the clip without its colours."""
+    """The people of a clip by their names; with `repainted`, a folder, those of the clip without its colours.
+
+    `men` says in which frame each is alone, so that nobody gets the name of another who could not be described.
+    """
     import numpy as np
 
     video = root / f"{clip}.mp4"
@@ -142,15 +145,17 @@ def watched(
         painted = repainted / f"{clip}.mp4"
         repaint(video, [one for one in people if one.reason is None], painted, seed=int(clip[-1]))
         video, people = painted, look(recognizer, painted)
-    described = sorted((one for one in people if one.reason is None), key=lambda one: -len(one.frames))[: len(names)]
-    described.sort(key=lambda one: one.frames[0])
-    colours = colours_of(
-        video, described, [[(place, np.ones(len(one.frames), bool))] for place, one in enumerate(described)]
-    )
-    reason = next((one.reason for one in people if one.reason), "nobody was seen")
-    found = [Seen(name, one.windows, colour, None)
-             for name, one, (colour, _) in zip(names, described, colours, strict=False)]  # fmt: skip
-    return found + [Seen(name, None, None, reason) for name in names[len(found) :]]
+    found = []
+    for name, frame in men.items():
+        there = sorted(
+            (one for one in people if frame in one.frames), key=lambda one: (one.reason or "", -len(one.frames))
+        )
+        if there and there[0].reason is None:
+            ((colours, _),) = colours_of(video, there[:1], [[(0, np.ones(len(there[0].frames), bool))]])
+            found.append(Seen(name, there[0].windows, colours, None))
+        else:
+            found.append(Seen(name, None, None, there[0].reason if there else "nobody was seen"))
+    return found
 
 
 def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
