@@ -12,9 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gaitnet.models.gaitnn import identification_vectors
-from gaitnet.pose_maps import pose_maps_of_track
-from gaitnet.recognizer import GaitRecognizer, windows
+from gaitnet.recognizer import GaitRecognizer
 from gaitnet.video.detect import PersonDetector
 from gaitnet.video.people import people
 from gaitnet.video.read import read_video
@@ -45,12 +43,13 @@ def stages(recognizer: GaitRecognizer, video: Path) -> list[tuple[str, float, in
     detector = PersonDetector(recognizer.detector, every=5)
     detector.prime(video)
     tracks, finding = clocked(lambda: [track for track in people(frames, detector) if len(track.crops)])
-    joints, posing = clocked(lambda: [recognizer.joints_of_crops(track.crops, track.affines) for track in tracks])
+    joints, posing = clocked(
+        lambda: [recognizer.joints_of_track(track.crops, track.affines, track.times) for track in tracks]
+    )
 
     def gait():
-        for track, (keypoints, probability) in zip(tracks, joints, strict=True):
-            maps = pose_maps_of_track(keypoints, probability, track.times, mirror=track.mirrored)
-            identification_vectors(recognizer.gait, windows(maps))
+        for track, found in zip(tracks, joints, strict=True):
+            recognizer.windows_of_track(*found, track.times, track.mirrored)
 
     _, describing = clocked(gait)
     crops = sum(len(track.crops) for track in tracks)

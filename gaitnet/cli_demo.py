@@ -44,7 +44,7 @@ def yardstick(weights: Path | None, model: str) -> Any:
     from humanpose.checkpoint import find
 
     folder = find("gait") if weights is None else weights / "gait"
-    return load_yardstick(model, folder) if (folder / STRANGERS).exists() else None
+    return load_yardstick(folder, model) if (folder / STRANGERS).exists() else None
 
 
 def show(document: dict[str, Any]) -> None:

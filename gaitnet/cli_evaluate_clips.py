@@ -167,7 +167,10 @@ def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
     from gaitnet.recognizer import maps_of_walk
     from gaitnet.walkers.walks import EVALUATION, Crowd, WalkPlan
 
-    crowd, plans = Crowd(EVALUATION + 3, FRAMES), [WalkPlan(number) for number in range(count)]
+    crowd, plans = (
+        Crowd(EVALUATION + 3, FRAMES, size=recognizer.pose.size),
+        [WalkPlan(number) for number in range(count)],
+    )
     found = []
     with bar("drawing walkers", "walkers") as progress:
         for number, (walk, keypoints, probability) in enumerate(see_walks(recognizer, crowd, plans)):

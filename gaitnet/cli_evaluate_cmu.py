@@ -100,7 +100,9 @@ def seen(
     with bar("one common body" if common else "own bodies", "clips") as progress:
         for number, clip in enumerate(clips):
             drawn: list[Any] = []
-            person = joints_of_plan(recognizer, plan_of_clip(clip.path, number, common), RATE, drawn)
+            person = joints_of_plan(
+                recognizer, plan_of_clip(clip.path, number, common, recognizer.pose.size), RATE, drawn
+            )
             walks.append(maps_of(person, np.ones(len(person.frames), bool)))
             pictures = [(np.asarray(chunk.frames[0]), _box(np.asarray(chunk.silhouettes[0]))) for chunk in drawn]
             both = [colour_histograms(picture, box) for picture, box in pictures]
@@ -110,7 +112,7 @@ def seen(
     return walks, colours, places
 
 
-def plan_of_clip(path: Path, number: int, common: bool, rate: float = RATE) -> "Plan":
+def plan_of_clip(path: Path, number: int, common: bool, size: tuple[int, int], rate: float = RATE) -> "Plan":
     """What is drawn of a BVH clip: the motion on the body, walking to the right before a camera at its side.
 
     The camera goes along, so that it keeps its direction to the performer's heading.
@@ -119,6 +121,7 @@ def plan_of_clip(path: Path, number: int, common: bool, rate: float = RATE) -> "
         path: the clip.
         number: of the clip in its folder; clothes, place, light and camera are drawn from it.
         common: put the motion on the common body instead of the performer's own.
+        size: (height, width) of the crops in pixels.
         rate: pictures a second.
 
     """
@@ -137,22 +140,22 @@ def plan_of_clip(path: Path, number: int, common: bool, rate: float = RATE) -> "
     points = resample(moved, rate).points
     points = points - points[:1, PELVIS] * np.array([1.0, 1.0, 0.0], np.float32)
     key = jax.random.fold_in(jax.random.key(WEAR_STREAM), number)
-    return planned(key, points, np.asarray(body.radii))
+    return planned(key, points, np.asarray(body.radii), size)
 
 
-def planned(key: Any, points: "np.ndarray", radii: "np.ndarray") -> "Plan":
+def planned(key: Any, points: "np.ndarray", radii: "np.ndarray", size: tuple[int, int]) -> "Plan":
     """A plan of crops of these points (time, point, xyz), along +x, with NumPy leaves; padded to compile once."""
     import jax
     import numpy as np
 
     count = len(points)
     padded = np.pad(points, ((0, -count % PADDED), (0, 0), (0, 0)), mode="edge").astype(np.float32)
-    plan = jax.tree.map(np.asarray, jax.jit(_plan)(key, padded, radii))
+    plan = jax.tree.map(np.asarray, jax.jit(_plan, static_argnums=3)(key, padded, radii, size))
     cameras = jax.tree.map(lambda leaf: leaf[:count], plan.cameras)
     return plan._replace(points=plan.points[:count], cameras=cameras, seeds=plan.seeds[:count])
 
 
-def _plan(key: Any, points: Any, radii: Any) -> "Plan":
+def _plan(key: Any, points: Any, radii: Any, size: tuple[int, int]) -> "Plan":
     import jax
     import jax.numpy as jnp
 
@@ -160,7 +163,6 @@ def _plan(key: Any, points: Any, radii: Any) -> "Plan":
     from gaitnet.walkers.camera import crop_camera, draw_camera, person_box, person_crop
     from gaitnet.walkers.dataset import PELVIS, PICTURE, REACH, Plan, box_errors
     from gaitnet.walkers.scene import draw_scene
-    from humanpose.preprocess import SIZE
 
     of_wear, of_scene, of_camera, of_noise, of_box = jax.random.split(key, 5)
     tripod = draw_camera(of_camera, 90.0, PICTURE, side=-1.0)
@@ -170,7 +172,7 @@ def _plan(key: Any, points: Any, radii: Any) -> "Plan":
     def camera_at(body: Any, shift: Any, scale: Any) -> Any:
         along = tripod._replace(target=tripod.target.at[:2].add(body[PELVIS, :2]))
         box = person_box(along, body, jnp.full(body.shape[0], REACH))
-        return crop_camera(along, person_crop(box, SIZE, shift, scale), SIZE)
+        return crop_camera(along, person_crop(box, size, shift, scale), size)
 
     seeds = jax.random.bits(of_noise, (len(points),), jnp.uint32)
     return Plan(

@@ -127,6 +127,8 @@ def _sets(
     from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
     from humanpose.skeleton import INDEX, LIMB_JOINTS
 
+    size = recognizer.pose.size
+
     def looked_at(sets: Iterator[Pictures]) -> "Iterator[tuple[Pictures, np.ndarray]]":
         return ((pictures, found_joints(recognizer, pictures)) for pictures in sets)
 
@@ -134,7 +136,7 @@ def _sets(
         held_out = [one for one in read_lsp(root / "lspet") if number_of(one) > LSPET_TRAINED and one.has_extent]
         # pelvis and thorax are no annotations of their own there
         joints = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
-        yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_photographs(held_out[::every]))
+        yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_photographs(held_out[::every], size))
     kth = root / "kth_walking"
     references = [
         (f"KTH {' '.join(VALIDATION_PERSONS)}",
@@ -146,7 +148,7 @@ def _sets(
             yield (
                 name,
                 LIMB_JOINTS,
-                looked_at(part for file in files for part in of_landmarks(read_landmarks(file), every)),
+                looked_at(part for file in files for part in of_landmarks(read_landmarks(file), size, every)),
             )
     if references[1][1]:
         yield (
@@ -155,4 +157,4 @@ def _sets(
             (as_followed(recognizer, read_landmarks(one)) for one in references[1][1]),
         )
     for name, side in (("walkers, side view", True), ("walkers, any view", False)):
-        yield name, list(INDEX.values()), looked_at(of_walkers(side, max(1, WALKERS // every)))
+        yield name, list(INDEX.values()), looked_at(of_walkers(side, max(1, WALKERS // every), size))

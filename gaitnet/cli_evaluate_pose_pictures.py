@@ -36,7 +36,7 @@ def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarra
     return np.where(pictures.mirrored[:, None, None], keypoints[:, FLIP], keypoints)
 
 
-def of_photographs(records: "Sequence[PoseRecord]") -> Iterator[Pictures]:
+def of_photographs(records: "Sequence[PoseRecord]", size: tuple[int, int]) -> Iterator[Pictures]:
     """Batches of annotated photographs; ValueError where one cannot be read."""
     import cv2
 
@@ -48,10 +48,10 @@ def of_photographs(records: "Sequence[PoseRecord]") -> Iterator[Pictures]:
             if image is None:
                 raise ValueError(f"{record.path} cannot be read as a picture: fetch the data set again")
             images.append(image)
-        yield _cropped(part, images, [False] * len(part), [record.path.stem for record in part])
+        yield _cropped(part, images, size, [False] * len(part), [record.path.stem for record in part])
 
 
-def of_landmarks(records: "Sequence[PoseRecord]", every: int = 1) -> Iterator[Pictures]:
+def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: int = 1) -> Iterator[Pictures]:
     """Batches of a video's reference landmarks; whoever walks to the left is mirrored."""
     from gaitnet.video.read import read_video
     from humanpose.datasets.landmarks import walks_left
@@ -72,7 +72,9 @@ def of_landmarks(records: "Sequence[PoseRecord]", every: int = 1) -> Iterator[Pi
         if len(ready) >= BATCH or (ready and frame.index >= last):
             part = [records[place] for place in ready]
             pictures = [images[record.frame or 0] for record in part]
-            yield _cropped(part, pictures, [mirrored[place] for place in ready], [owner_of(record) for record in part])
+            yield _cropped(
+                part, pictures, size, [mirrored[place] for place in ready], [owner_of(record) for record in part]
+            )
             waiting, images = waiting[len(ready) :], {}
         if frame.index >= last:
             return
@@ -103,7 +105,11 @@ def owner_of(record: "PoseRecord") -> str:
 
 
 def _cropped(
-    records: "Sequence[PoseRecord]", images: "Sequence[np.ndarray]", mirrored: Sequence[bool], owners: list[str]
+    records: "Sequence[PoseRecord]",
+    images: "Sequence[np.ndarray]",
+    size: tuple[int, int],
+    mirrored: Sequence[bool],
+    owners: list[str],
 ) -> Pictures:
     import numpy as np
 
@@ -111,13 +117,13 @@ def _cropped(
     from humanpose.preprocess import crop, crop_affine
 
     boxes = [one.box if one.frame is None else body_box(one) for one in records]
-    affines = np.stack([crop_affine(box, mirror=left) for box, left in zip(boxes, mirrored, strict=True)])
-    crops = np.stack([crop(image, affine) for image, affine in zip(images, affines, strict=True)])
+    affines = np.stack([crop_affine(box, size, mirror=left) for box, left in zip(boxes, mirrored, strict=True)])
+    crops = np.stack([crop(image, affine, size) for image, affine in zip(images, affines, strict=True)])
     keypoints = np.stack([record.keypoints for record in records])
     return Pictures(crops, affines, np.array(mirrored), keypoints, np.stack([r.visible for r in records]), owners)
 
 
-def of_walkers(side: bool, people: int) -> Iterator[Pictures]:
+def of_walkers(side: bool, people: int, size: tuple[int, int]) -> Iterator[Pictures]:
     """Rendered walkers who were never trained on, in every condition: from the side, or from anywhere."""
     import numpy as np
 
@@ -125,7 +131,7 @@ def of_walkers(side: bool, people: int) -> Iterator[Pictures]:
     from gaitnet.walkers.walks import EVALUATION, Crowd, WalkPlan
     from humanpose.metrics import torso_length
 
-    crowd = Crowd(EVALUATION + 2, WALKER_FRAMES)
+    crowd = Crowd(EVALUATION + 2, WALKER_FRAMES, size=size)
     for number in range(people):
         view = 90.0 if side else 180.0 * (number + 0.5) / people
         plan = WalkPlan(number, CONDITIONS[number % len(CONDITIONS)], view=view, to_left=number % 2 == 1)

@@ -101,27 +101,22 @@ def joints_of_plan(
     import numpy as np
 
     from gaitnet.recognizer import Person
-    from humanpose.estimator import Joints, Places
-    from humanpose.paths import smoothest_paths
-    from humanpose.preprocess import SIZE
     from humanpose.skeleton import FLIP
 
     count = len(plan.points)
     mirrored = bool(np.asarray(plan.cameras.azimuth)[0] > 0)  # seen from the left, a walker goes to the left
     affines = affines_of(np.asarray(plan.cameras.focal), np.asarray(plan.cameras.center))
     if mirrored:
-        affines[:, :, 2] += affines[:, :, 0] * (SIZE[1] - 1)
+        affines[:, :, 2] += affines[:, :, 0] * (recognizer.pose.size[1] - 1)
         affines[:, :, 0] *= -1
-    found = []
-    for frames, drawn in draw_plan(plan):
+    parts = []
+    for frames, drawn in draw_plan(plan, recognizer.pose.size):
         crops = np.asarray(drawn.frames)[: len(frames)]
-        first, second = recognizer.joints_of_crops(crops[:, :, ::-1] if mirrored else crops, affines[frames])
-        found.append((*first, *second))
+        parts.append(crops[:, :, ::-1] if mirrored else crops)
         if keep is not None:
             keep.append(drawn)
-    at, sure, elsewhere, less_sure = (np.concatenate(column) for column in zip(*found, strict=True))
     times = np.arange(count) / rate
-    keypoints, probability = smoothest_paths(Places(Joints(at, sure), Joints(elsewhere, less_sure)), times)
+    keypoints, probability = recognizer.joints_of_track(np.concatenate(parts), affines, times)
     if mirrored:
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
     return Person(0, np.arange(count), times, np.zeros((count, 4)), keypoints, probability, mirrored)
@@ -142,13 +137,12 @@ def affines_of(focal: "np.ndarray", center: "np.ndarray") -> "np.ndarray":
     return affines
 
 
-def draw_plan(plan: "Plan") -> "Iterator[tuple[np.ndarray, Any]]":
+def draw_plan(plan: "Plan", size: tuple[int, int]) -> "Iterator[tuple[np.ndarray, Any]]":
     """Chunks of a plan of crops: (frames, what was drawn of them and, after the walk's end, of repeats of the last)."""
     import jax
     import numpy as np
 
     from gaitnet.walkers.dataset import render_plan
-    from humanpose.preprocess import SIZE
 
     global _render
     if _render is None:
@@ -159,7 +153,7 @@ def draw_plan(plan: "Plan") -> "Iterator[tuple[np.ndarray, Any]]":
         taken = np.minimum(np.arange(start, start + CHUNK), count - 1)
         cameras = jax.tree.map(lambda leaf: leaf[taken], plan.cameras)  # noqa: B023
         part = plan._replace(points=plan.points[taken], cameras=cameras, seeds=plan.seeds[taken])
-        yield np.arange(start, min(start + CHUNK, count)), _render(part, size=SIZE)
+        yield np.arange(start, min(start + CHUNK, count)), _render(part, size=size)
 
 
 _render: Any = None

@@ -114,7 +114,7 @@ def searchable(known: "Gallery", weights: Path | None) -> "Search":
     from humanpose.checkpoint import find
 
     folder = find("gait") if weights is None else weights / "gait"
-    return Search.over(known.vectors, known.template_subject_ids, load_yardstick(known.model_sha256, folder))
+    return Search.over(known.vectors, known.template_subject_ids, load_yardstick(folder, known.model_sha256))
 
 
 def _identified(people: "list[Person]", search: "Search") -> list[dict[str, Any]]:

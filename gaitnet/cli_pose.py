@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Weights, check_videos, load, look, result_names
+from gaitnet.cli_describe import AsJson, Weights, check_videos, load, look, records, result_names, show
 from gaitnet.cli_output import bar, emit, note, rounded, say
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gaitnet.overlay import Seen
-    from gaitnet.recognizer import GaitRecognizer
+    from gaitnet.recognizer import GaitRecognizer, Person
 
 CERTAIN = 0.4
 """Score from which somebody found in a single picture counts as a person."""
@@ -44,7 +44,7 @@ def pose(
 ) -> None:
     """Find everybody's joints.
 
-    NAME.pose.json: COCO keypoints (x, y in pixels; v = 2 seen, 1 guessed).
+    NAME.pose.json: COCO keypoints (x, y in pixels; v = 2 seen, 1 guessed); of a video also its people, with reasons.
     NAME.pose.csv: one line a person and picture.
     NAME.pose.mp4, .png or a folder NAME.pose: the picture with joints drawn in.
 
@@ -58,40 +58,49 @@ def pose(
     check_videos([file])
     (target,) = result_names([file], output, ".pose")
     recognizer = load(weights)
+    people: list[Person] = []
     if file.is_dir() and not frames:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
     elif file.suffix.lower() in PICTURES and file.is_file():
         pictures, drawn = _alone(recognizer, file, whole, target.with_name(target.name + ".png") if overlay else None)
     else:
-        pictures, drawn = _film(recognizer, file, target.with_name(target.name + ".mp4") if overlay else None)
-    document = coco(pictures)
+        people = look(recognizer, file)
+        pictures, drawn = _film(people, file, target.with_name(target.name + ".mp4") if overlay else None)
+    document = coco(pictures) | ({"people": records(people)} if people else {})
     written = _write(target, document, pictures) + ([drawn] if drawn else [])
     if as_json:
         emit(document)
         return
     if not document["annotations"]:
         note(f"{file}: nobody was found")
-    say(f"{len(document['annotations'])} people in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
+    if any(one.reason for one in people):
+        show(file, people)
+    found = f"{len(document['annotations'])} people"
+    if people:
+        walkers = {one["track_id"] for one in document["annotations"]}
+        found = f"joints of {len(walkers)} of {len(people)} people"
+    say(f"{found} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
 
 
-def _film(recognizer: "GaitRecognizer", video: Path, drawn: Path | None) -> tuple[list[Picture], Path | None]:
+def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list[Picture], Path | None]:
+    """The pictures of a video in which somebody's joints were found."""
     from gaitnet.overlay import Label, seen_at, write_overlay
     from gaitnet.video.read import probe
 
-    people = look(recognizer, video)
     if drawn is not None:
         labels: list[Label | None] = [Label(f"person {number}") for number in range(1, len(people) + 1)]
         with bar(f"drawing {drawn.name}") as progress:
             write_overlay(video, people, labels, drawn, progress)
     info = probe(video)
     moments: dict[int, float] = {}
-    for person in people:
+    with_joints = [(number, one) for number, one in enumerate(people, 1) if one.probability.any()]
+    for _, person in with_joints:
         moments |= dict(zip(person.frames.tolist(), person.times.tolist(), strict=True))
     pictures = []
     for frame, time in sorted(moments.items()):
         here = [
             (number, seen)
-            for number, person in enumerate(people, 1)
+            for number, person in with_joints
             if person.frames[0] <= frame <= person.frames[-1] and frame in person.frames
             for seen in seen_at([person], [None], frame)
         ]

@@ -66,6 +66,8 @@ def make(
     conditions, views = tuple(condition or CONDITIONS), tuple(view or (90.0,))
     tables = {Layout.VIDEO: dict.fromkeys(CONDITIONS, ("", 2)), Layout.TUM_GAID: GAID_WALKS}
     walks = sum(number for name, (_, number) in tables.get(layout, WALKS).items() if name in conditions)
+    if len({round(angle) for angle in views}) < len(views):
+        raise ValueError("--view: two views are the same in whole degrees, by which files are named; drop one")
     total = count * walks * (1 if layout == Layout.TUM_GAID else len(views))
     done: list[Path] = []
     with bar(f"drawing walkers in {folder}", "walks") as progress:

@@ -20,8 +20,6 @@ from gaitnet.models.gaitnn import GaitNN, identification_vectors
 from gaitnet.pose_maps import RATE as MAPS_RATE
 from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, windows
 from gaitnet.walkers.walks import RATE, Crowd, WalkCrops, WalkPlan
-from humanpose.estimator import Joints, Places
-from humanpose.paths import smoothest_paths
 
 GAIT = "gait"
 MOTION_CONTROLS = ("single frame", "shuffled frames")
@@ -124,16 +122,8 @@ def describe_walks(
 
 def see_walks(recognizer: GaitRecognizer, crowd: Crowd, plans: Sequence[WalkPlan]) -> Iterator[SeenWalk]:
     """Walks rendered and passed through the pose network, in the order of their plans."""
-    rendered = _rendered(crowd, plans)
-    for start in range(0, len(plans), TOGETHER):
-        walks = [next(rendered) for _ in plans[start : start + TOGETHER]]
-        first, second = recognizer.joints_of_crops(
-            np.concatenate([walk.crops for walk in walks]), np.concatenate([walk.affines for walk in walks])
-        )
-        parts = (np.split(part, len(walks)) for part in (*first, *second))
-        for walk, at, sure, elsewhere, less_sure in zip(walks, *parts, strict=True):
-            places = Places(Joints(at, sure), Joints(elsewhere, less_sure))
-            yield SeenWalk(walk, *smoothest_paths(places, walk.times))
+    for walk in _rendered(crowd, plans):
+        yield SeenWalk(walk, *recognizer.joints_of_track(walk.crops, walk.affines, walk.times))
 
 
 def linear_svm(

@@ -15,6 +15,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, Int, UInt8
 
+from gaitnet.leg_paths import smoothest_paths
 from gaitnet.models.detector import Detector, DetectorConfig
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
 from gaitnet.pose_maps import RATE, pose_maps_of_track
@@ -25,7 +26,6 @@ from gaitnet.video.read import Frame, VideoReader
 from humanpose import checkpoint
 from humanpose.checkpoint import CheckpointError
 from humanpose.estimator import HumanPoseNN, Joints, Places
-from humanpose.paths import smoothest_paths
 from humanpose.preprocess import to_image
 from humanpose.skeleton import FLIP, LIMB_JOINTS
 
@@ -86,8 +86,8 @@ class GaitRecognizer:
         pose, gait = ("pose", "gait") if folder is None else (Path(folder) / "pose", Path(folder) / "gait")
         network, sha256 = load_gaitnn(gait)
         pose_sha256 = checkpoint.load(checkpoint.find(pose))[1]["weights"]["sha256"]
-        # vectors can be compared only where both stages had the same weights and were used alike
         detector = load_detector("detect" if folder is None else Path(folder) / "detect")
+        # vectors can be compared only where both stages had the same weights and were used alike
         identity = f"{pose_sha256[:16]}-{sha256[:16]}-{DESCRIBING}"
         return cls(HumanPoseNN.load(pose), network, identity, detector)
 
@@ -117,8 +117,8 @@ class GaitRecognizer:
         for segment in people(frames, detector, PeopleConfig(size=self.pose.size)):
             parts = pending.setdefault(segment.track_id, [])
             if len(segment.crops):
-                first, second = self.joints_of_crops(segment.crops, segment.affines)
-                parts.append((segment.frames, segment.times, segment.boxes, *first, *second))
+                places = self.joints_of_crops(segment.crops, segment.affines)
+                parts.append((segment.frames, segment.times, segment.boxes, *places.first, *places.second))
             if segment.last:
                 yield self._describe(segment, pending.pop(segment.track_id))
 
@@ -129,6 +129,20 @@ class GaitRecognizer:
         places, _ = self.pose.describe(crops)
         affines = affines.astype(np.float32)
         return Places(*(Joints(to_image(found.keypoints, affines), found.probability) for found in places))
+
+    def joints_of_track(
+        self,
+        crops: UInt8[np.ndarray, "time height width 3"],
+        affines: Float[np.ndarray, "time 2 3"],
+        times: Float[np.ndarray, " time"],
+    ) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
+        """Crops of one person -> keypoints in image pixels, each leg on its own path, and probability.
+
+        A mirrored crop's sides stay exchanged.
+        """
+        first, second = self.joints_of_crops(crops, affines)
+        keypoints = np.stack([first.keypoints, second.keypoints])
+        return smoothest_paths(keypoints, np.stack([first.probability, second.probability]), times)
 
     def windows_of_track(
         self,
@@ -149,8 +163,8 @@ class GaitRecognizer:
                 segment.track_id, segment.frames, segment.times, segment.boxes, nobody, nobody[..., 0],
                 segment.mirrored, reason=segment.reason or "too few frames",
             )  # fmt: skip
-        frames, times, boxes, *found = (np.concatenate(column) for column in zip(*parts, strict=True))
-        keypoints, probability = smoothest_paths(Places(Joints(*found[:2]), Joints(*found[2:])), times)
+        frames, times, boxes, at, sure, elsewhere, less = (np.concatenate(part) for part in zip(*parts, strict=True))
+        keypoints, probability = smoothest_paths(np.stack([at, elsewhere]), np.stack([sure, less]), times)
         unclear = np.median(probability[:, LIMB_JOINTS]) < LEAST_SURE
         found = self.windows_of_track(keypoints, probability, times, segment.mirrored)
         if segment.mirrored:  # the network named the sides of a mirrored picture: give them their own names back

@@ -64,15 +64,16 @@ def crop(
     """Cut a crop of `size` (height, width) from an RGB image, by an affine crop pixels -> image pixels.
 
     Bilinear, border replicated. Where the crop is more than twice as coarse as the image, the image is averaged over
-    whole blocks first, so that nothing aliases. Raises ValueError for an empty image or an affine that is not finite.
+    whole blocks first, so that nothing aliases. Raises ValueError for an empty image or an affine that is not finite or
+    leads a million pixels away.
     """
     if 0 in image.shape:
         raise ValueError(f"image must have pixels, got shape {image.shape}")
-    if not np.isfinite(affine).all():
-        raise ValueError(f"affine must be finite, got {np.asarray(affine).tolist()}")
+    if not (np.isfinite(affine).all() and np.abs(affine).max() < 1e6):
+        raise ValueError(f"affine must be finite and below a million pixels, got {np.asarray(affine).tolist()}")
     matrix = np.array(affine, np.float64)
     block = int(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    block = block if block >= 2 else 1
+    block = min(block, max(image.shape[:2])) if block >= 2 else 1  # beyond the image there is nothing to average
     # Only the part of the image that the crop reaches: averaging costs less, and OpenCV's 16-bit coordinates suffice.
     height, width = size
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], np.float64)

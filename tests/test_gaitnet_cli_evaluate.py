@@ -403,7 +403,7 @@ def test_hits_are_shares_of_the_joints_that_count():
 
 def test_landmarked_frames_come_in_batches_with_their_own_pictures(video: Path):
     records = [record(frame, 10 + frame / 3, video) for frame in (*range(0, 60, 2), 40, 41)]
-    parts = list(of_landmarks(records))
+    parts = list(of_landmarks(records, (192, 144)))
     owners = [owner for part in parts for owner in part.owners]
     assert len(owners) == len(records)
     assert not any(part.mirrored.any() for part in parts)
@@ -411,7 +411,7 @@ def test_landmarked_frames_come_in_batches_with_their_own_pictures(video: Path):
         for crop, keypoints in zip(part.crops, part.keypoints, strict=True):
             (place,) = [one.frame for one in records if np.array_equal(one.keypoints, keypoints)][:1]
             assert (crop[..., 1].astype(int) - crop[..., 0]).max() > 100 or place < 30
-    assert sum(len(part.crops) for part in of_landmarks(records, every=4)) == 8
+    assert sum(len(part.crops) for part in of_landmarks(records, (192, 144), every=4)) == 8
 
 
 # --- whole roads

@@ -229,7 +229,7 @@ def test_strangers_for_the_threshold(recognizer, tmp_path, monkeypatch):
     assert len(set(plan_strangers(150, 2))) == 300
     monkeypatch.setattr(GaitRecognizer, "load", classmethod(lambda cls, folder: recognizer))
     path = make_strangers(tmp_path, subjects=2, walks=1, frames=FRAMES)
-    stored = load_yardstick("untrained", path.parent)
+    stored = load_yardstick(path.parent, "untrained")
     assert isinstance(stored, Strangers)
     assert stored.vectors.shape == (2, 24)
     assert stored.subject_ids == ("stranger 001", "stranger 002")

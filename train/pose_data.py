@@ -51,7 +51,7 @@ def load_pose_data(root: Path) -> PoseData:
     people: dict[bool, list[PoseRecord]] = {True: [], False: []}
     for file in files:
         people[is_held_out(file)].extend(_as_followed(read_landmarks(file)))
-    held_out = {"lspet": measured, "kth": people[True]}
+    held_out = {name: records for name, records in (("lspet", measured), ("kth", people[True])) if records}
     return PoseData(trained, people[False], held_out, _frames([*people[False], *people[True]]))
 
 
@@ -70,7 +70,7 @@ def _as_followed(records: list[PoseRecord]) -> list[PoseRecord]:
     """A film's landmarks, boxed about the whole body and facing as the crops of somebody followed in a video are."""
     return [
         replace(record, path=_video(record.path), box=body_box(record), walks_left=left)
-        for record, left in zip(records, walks_left(records) if records else [], strict=True)
+        for record, left in zip(records, walks_left(records), strict=True)
     ]
 
 

@@ -6,8 +6,6 @@ followed once, as the video road follows people, and the gait task reads them be
 
 import io
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float16, Int
 
 from gaitnet.crowd import see_walks
+from gaitnet.identification.arrays import read_arrays
 from gaitnet.pose_maps import RATE, resample
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
@@ -113,12 +112,9 @@ def _to_the_right(steps: Float[np.ndarray, "time 16 2"], mirrored: bool) -> Floa
 def read_walks(path: Path) -> Walks:
     """What `make_walks` wrote; ValueError for any other file."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            missing = {"keypoints", "probability", "truth", "condition", "seed"} - set(stored.files)
-            if missing:
-                raise ValueError(f"no {', '.join(sorted(missing))}; an earlier version wrote less")
-            floats = {name: stored[name].astype(np.float32) for name in ("keypoints", "probability", "truth")}
-            walks = Walks(**floats, condition=stored["condition"], seed=int(stored["seed"]))
+        stored = read_arrays(path.read_bytes(), "keypoints", "probability", "truth", "condition", "seed")
+        floats = {name: stored[name].astype(np.float32) for name in ("keypoints", "probability", "truth")}
+        walks = Walks(**floats, condition=stored["condition"], seed=int(stored["seed"]))
         shape = walks.probability.shape
         expected = {"keypoints": (*shape, 2), "truth": (*shape, 2), "condition": shape[:2]}
         if not (np.isfinite(walks.keypoints).all() and np.isfinite(walks.truth).all()):
@@ -128,15 +124,6 @@ def read_walks(path: Path) -> Walks:
         for name, wanted in expected.items():
             if shape[3:] != (16,) or getattr(walks, name).shape != wanted:
                 raise ValueError(f"{name} of shape {getattr(walks, name).shape}, probabilities of shape {shape}")
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path} does not hold walks ({error}): make them with python -m train walks") from None
     return walks

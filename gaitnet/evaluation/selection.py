@@ -90,7 +90,7 @@ def canonical_name(name: str) -> str:
 
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sorting key by which "2" comes before "10"."""
-    return tuple((0, int(piece)) if piece.isdigit() else (1, piece) for piece in re.findall(r"\d+|\D+", name))
+    return tuple((0, int(piece)) if piece.isdecimal() else (1, piece) for piece in re.findall(r"\d+|\D+", name))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import json
 import os
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from gaitnet.identification.arrays import read_arrays
 
 FORMAT, VERSION = "gaitnet-gallery", 1
 LOCK_SECONDS = 10.0
@@ -232,13 +233,7 @@ def _encode(templates: tuple[Template, ...], vectors: np.ndarray, model_sha256: 
 def _decode(content: bytes, path: Path) -> tuple[dict[str, Any], np.ndarray]:
     """Manifest and vectors of a gallery file, everything checked; any other bytes raise GalleryError."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            # Members are stored as they are, so none can be larger than the file: a decompression bomb stops here.
-            if any(
-                info.compress_type != zipfile.ZIP_STORED or info.file_size > len(content) for info in archive.infolist()
-            ):
-                raise ValueError("compressed or oversized members")
-            arrays = {name: _array(archive.read(f"{name}.npy")) for name in ("manifest", "vectors")}
+        arrays = read_arrays(content, "manifest", "vectors")
         manifest, vectors = json.loads(arrays["manifest"].tobytes()), arrays["vectors"]
         if manifest["format"] != FORMAT or not isinstance(manifest["version"], int):
             raise ValueError(f"its format is {manifest['format']!r}")
@@ -256,19 +251,10 @@ def _decode(content: bytes, path: Path) -> tuple[dict[str, Any], np.ndarray]:
             template = Template(**entry)
             if not isinstance(template.subject_id, str) or not isinstance(template.enrolled_at, str):
                 raise ValueError("an entry without name or date")
-    except Exception as error:  # zipfile, numpy and json raise a dozen kinds between them on hostile bytes
+            if not isinstance(template.meta, dict):
+                raise ValueError("an entry whose remarks are no mapping")
+    except Exception as error:  # json and what it describes can be wrong in a dozen ways
         raise GalleryError(
             f"{path} is not a sound gallery ({type(error).__name__}: {error}); restore it from a copy, or enrol anew"
         ) from error
     return manifest, vectors
-
-
-def _array(content: bytes) -> np.ndarray:
-    """One .npy member; its header may not announce more than there is."""
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("unexpected .npy version")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.hasobject or int(np.prod(shape, dtype=object)) * dtype.itemsize != len(content) - file.tell():
-        raise ValueError("an array of another length than announced")
-    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape).copy()

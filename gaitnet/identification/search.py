@@ -1,7 +1,7 @@
 """A gallery made ready for questions: the machine fitted on it, and the threshold that strangers set against it."""
 
 import io
-import zipfile
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from gaitnet.identification.arrays import read_arrays
 from gaitnet.identification.open_set import (
     OpenSetCalibration,
     OpenSetDecision,
@@ -19,7 +20,6 @@ from gaitnet.identification.open_set import (
     open_set_scores,
 )
 from gaitnet.identification.svm import LinearSVM, fit_linear_svm
-from humanpose.checkpoint import find
 
 STRANGERS = "strangers.npz"
 """Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
@@ -151,29 +151,27 @@ def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, peop
     return replace(calibration, slope=fitted.slope, intercept=fitted.intercept)
 
 
-def load_yardstick(model: str, folder: str | Path | None = None) -> Strangers:
-    """What the threshold is set by, from the folder of the gait weights, by default those that ship.
-
-    `model` names the networks in use.
+def load_yardstick(folder: str | Path, model: str) -> Strangers:
+    """What the threshold is set by, from the folder of the gait weights; `model` names the networks in use.
 
     Raises:
         ValueError: the folder holds no strangers, a damaged file, or strangers whom other networks described.
 
     """
-    path = Path(find("gait") if folder is None else folder) / STRANGERS
+    path = Path(folder) / STRANGERS
     if not path.exists():
         raise ValueError(
             f"{folder} holds no {STRANGERS}, so that nobody could be told from a stranger; "
             "these weights can describe, but not identify"
         )
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            vectors = np.asarray(stored["vectors"], np.float32)
-            names = tuple(str(name) for name in stored["subject_ids"])
-            made_by = str(stored["model"])
+        stored = read_arrays(path.read_bytes(), "vectors", "subject_ids", "model")
+        vectors = np.asarray(stored["vectors"], np.float32)
+        names = tuple(str(name) for name in stored["subject_ids"])
+        made_by = str(stored["model"])
         if vectors.ndim != 2 or len(vectors) != len(names) or not np.isfinite(vectors).all():
             raise ValueError(f"vectors {vectors.shape} for {len(names)} names")
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a sound file of strangers ({error}); install the weights again") from error
     if made_by != model:
         raise ValueError(
@@ -185,13 +183,16 @@ def load_yardstick(model: str, folder: str | Path | None = None) -> Strangers:
 
 def save_strangers(path: str | Path, strangers: Strangers) -> None:
     """Write strangers as `load_yardstick` reads them, in float16."""
-    with Path(path).open("wb") as file:
-        np.savez(
-            file,
-            vectors=strangers.vectors.astype(np.float16),
-            subject_ids=np.array(strangers.subject_ids),
-            model=np.array(strangers.model),
-        )
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        vectors=strangers.vectors.astype(np.float16),
+        subject_ids=np.array(strangers.subject_ids),
+        model=np.array(strangers.model),
+    )
+    part = Path(path).with_name(f".{Path(path).name}.part")
+    part.write_bytes(buffer.getvalue())
+    os.replace(part, path)
 
 
 _UNSET = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from gaitnet.identification.arrays import read_arrays
+
 FORMAT, VERSION = "gaitnet-svm", 1
 
 
@@ -103,9 +105,9 @@ def load_svm(path: str | Path) -> LinearSVM:
     """Read what `save_svm` wrote; executes nothing. Raises ValueError for any other file."""
     content = Path(path).read_bytes()
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            header = json.loads(stored["header"].tobytes())
-            weights, bias, centre = (np.asarray(stored[name], np.float32) for name in ("weights", "bias", "centre"))
+        stored = read_arrays(content, "header", "weights", "bias", "centre")
+        header = json.loads(stored["header"].tobytes())
+        weights, bias, centre = (np.asarray(stored[name], np.float32) for name in ("weights", "bias", "centre"))
         if (header["format"], header["version"]) != (FORMAT, VERSION):
             raise ValueError(f"format {header['format']!r}, version {header['version']!r}")
         names = tuple(str(name) for name in header["subject_ids"])

@@ -8,6 +8,7 @@ taken out, so that exposure control and a hand's tremor do not light up every ed
 
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -236,11 +237,6 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (max(2, round(width * scale)), max(2, round(height * scale))), interpolation=cv2.INTER_AREA)
 
 
-_WINDOWS: dict[tuple[int, ...], np.ndarray] = {}
-
-
+@lru_cache(maxsize=1)  # one video at a time is the rule
 def _hann(shape: tuple[int, ...]) -> np.ndarray:
-    if shape not in _WINDOWS:
-        _WINDOWS.clear()  # one video at a time is the rule; never more than one window is kept
-        _WINDOWS[shape] = cv2.createHanningWindow(shape[::-1], cv2.CV_32F)
-    return _WINDOWS[shape]
+    return np.asarray(cv2.createHanningWindow(shape[::-1], cv2.CV_32F))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from gaitnet.video.background import BackgroundModel
-from gaitnet.video.read import Frame, VideoReader
+from gaitnet.video.read import Frame, VideoReader, probe
 
 FindPeople = Callable[[UInt8[np.ndarray, "height width 3"]], tuple[np.ndarray, np.ndarray]]
 """A network as the detector sees it: RGB image -> boxes (person, 4) in image pixels, scores (person,)."""
@@ -44,8 +44,7 @@ class PersonDetector:
     def prime(self, path: str | Path) -> None:
         """Learn the still scene ahead, from frames spread over the beginning of the video at `path`."""
         memory, samples = self.background.memory, 60
-        with VideoReader(path, every=0.1) as reader:
-            length = min(reader.info.duration or memory, memory)
+        length = min(probe(path).duration or memory, memory)
         step = max(length / samples, 1e-3)
         with VideoReader(path, every=step) as reader:
             self.background.prime(frame for frame, _ in zip(reader, range(samples), strict=False))

@@ -59,8 +59,8 @@ class PersonTrack:
 
     track_id: the same for all segments of one walk; segment: 0, 1, ... within the track; last: no more will come.
     frames (time,) indices from 0; times (time,) seconds; boxes (time, 4) x0, y0, x1, y1 in image pixels, head top to
-    foot bottom, smoothed. Where `reason` is None, crops (time, 192, 144, 3) and affines (time, 2, 3), crop pixels ->
-    image pixels, hold the same frames; otherwise both are empty and the reason says why the person is not described.
+    foot bottom, smoothed. Where `reason` is None, crops (time, height, width, 3) and affines (time, 2, 3), crop pixels
+    -> image pixels, hold the same frames; otherwise both are empty and the reason says why the person is not described.
     `mirrored` crops show somebody who walks to the left as walking to the right: what a network calls right in them
     is left (`skeleton.FLIP`); the affine already carries places back.
     """
@@ -152,6 +152,8 @@ class _File:
 
     def take(self, frame: Frame) -> None:
         """Keep this frame's piece where the person was measured in it, and finish the pieces that waited enough."""
+        while self.waiting and frame.time - self.waiting[-1].time > self.config.lag:
+            self._finish(self.waiting.popleft())  # after a pause: while the boxes around them are still known
         if self.track.indices and self.track.indices[-1] == frame.index:
             box = self.track.boxes[-1]
             self.track.forget(len(self.track.indices) - 1)
@@ -249,7 +251,7 @@ class _File:
     def _is_speck(self) -> bool:
         """Whether this is too small for a person, and does not even move like one: leaves in the wind, a flag."""
         small = self.small > 0.5 * self.seen
-        return small and (self.seen < self.config.least_frames or self._heading() == "standing")
+        return not self.segments and small and (self.seen < self.config.least_frames or self._heading() == "standing")
 
     def _heading(self) -> Heading:
         times = np.array([time for time, _ in self.way])

@@ -155,6 +155,8 @@ class VideoReader:
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         rate = rate if 0 < rate < 1000 else 25.0
         length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+        if length is None and self._container.duration:  # Matroska tells it of the whole file only
+            length = self._container.duration / av.time_base
         self._about = {"rate": rate, "frames": stream.frames or None, "duration": length, "codec": codec, "rotation": 0}
         shape = _sample_aspect(stream)
         index, start, last, due = 0, 0.0, 0.0, 0.0
@@ -256,7 +258,7 @@ def _refuse_missing(path: Path) -> None:
 
 def _picture_files(folder: Path) -> list[Path]:
     files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.is_file()]
-    return sorted(files, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", p.name.lower())])
+    return sorted(files, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", p.name.lower())])
 
 
 def _is_cover(stream: Any) -> bool:

@@ -74,6 +74,7 @@ class Tracker:
         self, frame: Frame, boxes: Float[np.ndarray, "person 4"], scores: Float[np.ndarray, " person"] | None = None
     ) -> list[Track]:
         """Take in the boxes of the next frame; returns the tracks that ended by now (confirmed ones only)."""
+        ended = self._end(frame.time, frame.image.shape[:2])  # nobody is followed across a longer gap
         clothing = [_clothing(frame.image, box) for box in boxes]
         expected = np.array([track.expected(frame.time) for track in self.live]).reshape(-1, 4)
         crowds = self._crowds(expected, boxes)
@@ -91,7 +92,7 @@ class Tracker:
         for column in free:
             if column not in taken and (scores is None or scores[column] >= 0.25):
                 self._begin(frame, boxes[column], clothing[column])
-        return self._end(frame.time, frame.image.shape[:2])
+        return [*ended, *self._end(frame.time, frame.image.shape[:2])]
 
     def renumber(self, track: Track) -> None:
         """Give a live track a number of its own from here on: the same person, but another walk."""

@@ -49,6 +49,8 @@ def read_landmarks(path: str | Path, least_visibility: float = 0.5) -> list[Pose
 
 def walks_left(records: Sequence[PoseRecord], reach: int = 12) -> list[bool]:
     """Whether each reference's walker goes to the left, by the trunk of the same walker in frames nearby."""
+    if not records:
+        return []
     frames = np.array([record.frame or 0 for record in records])
     boxes = np.stack([body_box(record) for record in records])
     middle, tall = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3] - boxes[:, 1]

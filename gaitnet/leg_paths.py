@@ -9,7 +9,6 @@ the knees and ankles of both legs together.
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from humanpose.estimator import Joints, Places
 from humanpose.skeleton import INDEX
 
 KNEES, ANKLES = ([INDEX[f"{side}_{name}"] for side in "rl"] for name in ("knee", "ankle"))
@@ -35,22 +34,27 @@ _CHOICES = np.array([(_FIRST, _FIRST), (_OTHER_LEG, _OTHER_LEG), (_FIRST, _SECON
 _COUNT = len(_CHOICES)
 
 
-def smoothest_paths(places: Places, times: Float[np.ndarray, " time"]) -> Joints:
+def smoothest_paths(
+    keypoints: Float[np.ndarray, "place=2 time 16 2"],
+    probability: Float[np.ndarray, "place=2 time 16"],
+    times: Float[np.ndarray, " time"],
+) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
     """The joints of one person over time, knees and ankles in the most plausible of their places.
 
     Args:
-        places: of the joints in every frame, in pixels of a picture that does not move.
+        keypoints: where each joint is most likely in every frame, and where else it may be; pixels of a picture that
+            does not move.
+        probability: of each place.
         times: seconds, rising.
 
     Other joints stay in their first place. The constants were chosen on walkers (synthetic), where the share of frames
     with exchanged ankles falls from 3 to 0.6 %; results hardly depend on them.
     """
-    first = places.first
     if len(times) < 3:
-        return first
-    height = max(float(np.median(np.ptp(first.keypoints[..., 1], axis=1))), 1.0)
-    knees, of_knees, sure_knees = _choices(places, KNEES, height)
-    ankles, of_ankles, sure_ankles = _choices(places, ANKLES, height)
+        return keypoints[0], probability[0]
+    height = max(float(np.median(np.ptp(keypoints[0, ..., 1], axis=1))), 1.0)
+    knees, of_knees, sure_knees = _choices(keypoints, probability, KNEES, height)
+    ankles, of_ankles, sure_ankles = _choices(keypoints, probability, ANKLES, height)
     shanks = np.linalg.norm(knees[:, :, None] - ankles[:, None], axis=-1)  # (time, choice, choice, leg)
     strain = (shanks - np.median(shanks[:, 0, 0])) / SHANK
     costs = of_knees[:, :, None] + of_ankles[:, None] + np.minimum(strain**2, 9.0).sum(axis=-1) / 2
@@ -72,23 +76,24 @@ def smoothest_paths(places: Places, times: Float[np.ndarray, " time"]) -> Joints
         chosen.append(int(link[chosen[-1], chosen[-2]]))
     of_knees, of_ankles = np.divmod(np.array(chosen[::-1]), _COUNT)
 
-    keypoints, probability = first.keypoints.copy(), first.probability.copy()
+    found, sure = keypoints[0].copy(), probability[0].copy()
     every = np.arange(len(times))
-    for joint, where, sure, choice in ((KNEES, knees, sure_knees, of_knees), (ANKLES, ankles, sure_ankles, of_ankles)):
-        keypoints[:, joint] = where[every, choice] * height
-        probability[:, joint] = sure[every, choice]
-    return Joints(keypoints, probability)
+    for joint, at, how_sure, choice in (
+        (KNEES, knees, sure_knees, of_knees), (ANKLES, ankles, sure_ankles, of_ankles),
+    ):  # fmt: skip
+        found[:, joint] = at[every, choice] * height
+        sure[:, joint] = how_sure[every, choice]
+    return found, sure
 
 
 def _choices(
-    places: Places, joint: list[int], height: float
+    keypoints: np.ndarray, probability: np.ndarray, joint: list[int], height: float
 ) -> tuple[
     Float[np.ndarray, "time choice leg xy=2"], Float[np.ndarray, "time choice"], Float[np.ndarray, "time choice leg"]
 ]:
     """Where the joint of (right, left) leg is by every choice, in body heights; what speaks against it; how sure."""
-    first, second = places
-    where = [first.keypoints[:, joint], second.keypoints[:, joint], first.keypoints[:, joint[::-1]]]
-    sure = [first.probability[:, joint], second.probability[:, joint], first.probability[:, joint[::-1]]]
+    where = [keypoints[0][:, joint], keypoints[1][:, joint], keypoints[0][:, joint[::-1]]]
+    sure = [probability[0][:, joint], probability[1][:, joint], probability[0][:, joint[::-1]]]
     belief = [sure[_FIRST], sure[_SECOND], np.full_like(sure[_FIRST], MISTAKEN)]
     at = _taken(where).astype(np.float64) / height
     apart = np.linalg.norm(at[:, :, 0] - at[:, :, 1], axis=-1)
