@@ -207,13 +207,18 @@ def sound(place):
         "video": (place / "anna-1.mp4", ["describe", "v.mp4"], "v.mp4"),
         "image": (place / "p.png", ["pose", "p.png"], "p.png"),
         "gallery": (place / "g.npz", ["identify", "anna-1.mp4", "--gallery", "g.npz"], "g.npz"),
+        "strangers": (
+            place.parent / "weights" / "gait" / "strangers.npz",
+            ["identify", "anna-1.mp4", "--gallery", "g.npz"],
+            place.parent / "weights" / "gait" / "strangers.npz",
+        ),
         "weights": (place / "w" / "weights.npz", None, "w/weights.npz"),
         "manifest": (place / "w" / "model.json", None, "w/model.json"),
     }
     return {kind: (path.read_bytes(), command, place / to) for kind, (path, command, to) in files.items()}
 
 
-@pytest.mark.parametrize("kind", ["video", "image", "gallery", "weights", "manifest"])
+@pytest.mark.parametrize("kind", ["video", "image", "gallery", "strangers", "weights", "manifest"])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_bytes_are_read_or_refused_in_one_sentence(sound, kind, data):

@@ -131,6 +131,15 @@ def test_who_is_far_away_is_told_so_and_flickers_are_not(height):
     assert list(people(short, _primed(far))) == []
 
 
+def test_nobody_is_followed_across_a_pause():
+    """A recording that stops and goes on, as one started by motion does: two walks, each with its own frames."""
+    frames = list(_frames(110))
+    late = [replace(one, time=one.time + 2.2) if one.index >= 55 else one for one in frames]
+    first, second = people(late, _primed(frames))
+    assert (first.reason, second.reason) == (None, None)
+    assert first.times[-1] < 55 / 25 <= 2.2 + 55 / 25 <= second.times[0]
+
+
 def test_who_stands_is_not_walking():
     empty = list(_frames(20, start=-500))
     found = list(people(_frames(80, start=150, speed=0.0), _primed(empty)))

@@ -97,6 +97,7 @@ def test_one_pixel_video(tmp_path):
         container.mux(stream.encode(None))
     frames = list(read_video(tmp_path / "one.mkv"))
     assert len(frames) == 3
+    assert probe(tmp_path / "one.mkv").duration == pytest.approx(0.12, abs=0.05)  # told of the whole file only
     assert frames[0].image.tolist() == [[[77, 77, 77]]]
 
 
@@ -112,6 +113,8 @@ def test_folder_of_pictures_in_natural_order(tmp_path):
         cv2.imwrite(str(tmp_path / f"f{number}.png"), np.full((20, 30, 3), number * 10, np.uint8))
     (tmp_path / "notes.txt").write_text("not a picture")
     frames = list(read_video(tmp_path, rate=10))
+    (tmp_path / "f2.png").rename(tmp_path / "f\u00b2.png")  # a digit to some, and no number
+    assert len(list(read_video(tmp_path))) == 4
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [10, 20, 90, 100]
     assert np.allclose([frame.time for frame in frames], [0, 0.1, 0.2, 0.3])
 

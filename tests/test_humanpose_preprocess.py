@@ -1,5 +1,7 @@
 """Boxes and crops: geometry by hand, resampling against naive sampling, round trips."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,6 +140,18 @@ def test_images_without_pixels_and_affines_without_numbers_are_refused():
         crop(np.zeros((0, 10, 3), np.uint8), affine)
     with pytest.raises(ValueError, match="affine must be finite"):
         crop(ramp(10, 10), affine * np.nan)
+    with pytest.raises(ValueError, match="below a million pixels"):
+        crop(ramp(10, 10), crop_affine(np.array([0.0, 0, 1e30, 1e30])))
+
+
+def test_a_box_far_larger_than_the_picture_costs_no_more_than_the_picture():
+    tracemalloc.start()
+    try:
+        shown = crop(ramp(120, 160), crop_affine(np.array([-4e5, -4e5, 4e5, 4e5])))
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert shown.shape == (192, 144, 3)
 
 
 def test_one_pixel_is_a_picture():

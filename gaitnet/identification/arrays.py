@@ -29,8 +29,6 @@ def _array(content: bytes) -> np.ndarray:
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("unexpected .npy version")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran_order and len(shape) > 1:
-        raise ValueError("columns first, expected rows")
     if dtype.hasobject or int(np.prod(shape, dtype=object)) * dtype.itemsize != len(content) - file.tell():
         raise ValueError("an array of another length than announced")
-    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape).copy()
+    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order="F" if fortran_order else "C").copy()
