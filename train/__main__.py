@@ -72,7 +72,7 @@ def detect(
 
 @app.command()
 def pose(
-    preset: Annotated[str, typer.Option(help="lspet+walkers | no-kth | lspet | walkers")] = "lspet+walkers",
+    preset: Annotated[str, typer.Option(help="lspet+walkers | no-kth | quality | lspet | walkers")] = "lspet+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
     init: Init = None,
     steps: Steps = None,
@@ -98,7 +98,7 @@ def pose(
 
 @app.command()
 def gait(
-    preset: Annotated[str, typer.Option(help="walkers | skeleton | distil | short | side")] = "walkers",
+    preset: Annotated[str, typer.Option(help="walkers | skeleton | distil | short | side | deep")] = "walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
     init: Init = None,
     steps: Steps = None,
@@ -165,7 +165,9 @@ def strangers(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     to: Annotated[Path, typer.Argument(help="Folder of the checkpoint, such as checkpoints/pose.")],
-    card: Annotated[Path, typer.Option(help="JSON with the model card's own words (data, licence, limits).")],
+    card: Annotated[
+        Path | None, typer.Option(help="JSON with the model card's own words (data, licence, limits).")
+    ] = None,
 ) -> None:
     """A run's newest weights -> float16 arrays, config, card and checksum."""
     from train.export import export_run

@@ -28,6 +28,7 @@ class PoseTaskConfig:
 
     width: float = 0.5
     height: int = 192
+    head_channels: int = 64
     steps: int = 6000
     photographs: int = 16
     landmarks: int = 6
@@ -44,6 +45,9 @@ class PoseTaskConfig:
 POSE_PRESETS = {
     "lspet+walkers": PoseTaskConfig(photographs=16, landmarks=10, walkers=18, steps=7000),
     "no-kth": PoseTaskConfig(photographs=22, landmarks=0, walkers=22, steps=7000),
+    "quality": PoseTaskConfig(
+        width=1.0, height=256, head_channels=96, photographs=16, landmarks=10, walkers=18, steps=20000
+    ),
     "lspet": PoseTaskConfig(photographs=32, landmarks=0, walkers=0, steps=2600),
     "walkers": PoseTaskConfig(photographs=0, landmarks=0, walkers=32, steps=3000),
 }
@@ -54,6 +58,7 @@ class GaitTaskConfig:
     """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
 
     Their walks are drawn as keypoints; of `seen` people, drawn anew, walks are read that the pose network followed.
+    `deep`: with the residual blocks that the original declares and leaves out.
     `distil`: learn nothing but to see in the maps what a teacher, a SkeletonGRU, reads off the joints.
 
     `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
@@ -69,6 +74,7 @@ class GaitTaskConfig:
     view_spread: float = 12.0
     any_view: float = 0.3
     network: Literal["GaitNN", "SkeletonGRU"] = "GaitNN"
+    deep: bool = False
     distil: bool = False
     contrast: float = 1.0
     recurrent_unit: Literal["GRU", "LSTM"] = "GRU"
@@ -117,6 +123,7 @@ GAIT_PRESETS = {
         subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
     ),
     "side": GaitTaskConfig(any_view=0.0, view_spread=8.0),
+    "deep": GaitTaskConfig(deep=True),
 }
 
 

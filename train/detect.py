@@ -72,16 +72,18 @@ def make_evaluation(config: DetectTaskConfig, data: DetectData, most: int = 160,
 def _rates(find: Callable, arrays: Mapping[str, np.ndarray], sure: float, batch: int) -> dict[str, float]:
     found = people = false = 0
     count = len(arrays["images"])
-    for start in range(0, count - count % batch, batch):
-        boxes, scores = (np.asarray(part) for part in find(arrays["images"][start : start + batch]))
-        for row in range(batch):
+    for start in range(0, count, batch):
+        images = arrays["images"][start : start + batch]
+        padded = np.concatenate([images, np.zeros((batch - len(images), *images.shape[1:]), images.dtype)])
+        boxes, scores = (np.asarray(part) for part in find(padded))
+        for row in range(len(images)):
             real = arrays["boxes"][start + row][arrays["present"][start + row] > 0]
             kept = boxes[row][scores[row] >= sure]
             overlap = box_iou(kept.astype(float), real.astype(float)) >= 0.5
             people += len(real)
             found += int(overlap.any(axis=0).sum())
             false += int((~overlap.any(axis=1)).sum())
-    return {"found": found / max(people, 1), "false": false / max(count - count % batch, 1)}
+    return {"found": found / max(people, 1), "false": false / max(count, 1)}
 
 
 def new_model(config: DetectTaskConfig) -> Detector:

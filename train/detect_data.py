@@ -62,7 +62,8 @@ def load_detect_data(root: Path) -> DetectData:
     filmed: dict[bool, list[Scene]] = {True: [], False: []}
     for file in sorted((root / "kth_walking").glob("*.reference.json")):
         filmed[is_held_out(file)].extend(_filmed(file))
-    return DetectData(trained, filmed[False], {"lspet": measured, "kth": filmed[True]})
+    held_out = {name: scenes for name, scenes in (("lspet", measured), ("kth", filmed[True])) if scenes}
+    return DetectData(trained, filmed[False], held_out)
 
 
 def make_sample(data: DetectData, size: int = 256, photographs: float = 0.5) -> tuple[MakeSample, int]:

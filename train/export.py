@@ -56,14 +56,21 @@ def shipped_weights(folder: Path, model: nnx.Module) -> str:
     return manifest["weights"]["sha256"]
 
 
-def export_run(run: Path, to: Path, card_file: Path) -> None:
-    """Writes the newest weights of `run` with their config and card into the folder `to`."""
+def export_run(run: Path, to: Path, card_file: Path | None = None) -> None:
+    """Writes the newest weights of `run` with their config and card into the folder `to`.
+
+    Without a file of the card's own words, the card holds the run's settings and says that a licence is to be found.
+    """
     config = run_config(run)
     if config.get("network") == "SkeletonGRU":
         raise ValueError(f"{run} trained a teacher, which is not shipped: export the run of the network that it taught")
     model = new_model_of(config)
     step = newest_weights(run, model)
-    card = json.loads(card_file.read_text())
+    if card_file is None:
+        licence = "Not stated: it follows from the data that these weights learned from."
+        card = {"name": f"{config['task']}, preset {config['preset']}", "licence": licence}
+    else:
+        card = json.loads(card_file.read_text())
     arrays, settings = flatten(model), dataclasses.asdict(model.config)
     if config["task"] == "gait":  # the training head tells the training's people apart, whom nobody else has met
         arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}

@@ -197,6 +197,7 @@ def new_model(config: GaitTaskConfig) -> GaitNN | SkeletonGRU:
             channels=16,
             recurrent_unit=config.recurrent_unit,
             layers=config.layers,
+            deep=config.deep,
             multiplier=config.multiplier,
             size=config.size,
             subjects=config.subjects,

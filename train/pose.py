@@ -133,4 +133,7 @@ def evaluate_set(
 def new_model(config: PoseTaskConfig) -> MobilePose:
     """The network that the config names, freshly initialised."""
     size = {"image_height": config.height, "image_width": config.height * 3 // 4}
-    return MobilePose(MobilePoseConfig(width_multiplier=config.width, **size), rngs=nnx.Rngs(config.seed))
+    return MobilePose(
+        MobilePoseConfig(width_multiplier=config.width, head_channels=config.head_channels, **size),
+        rngs=nnx.Rngs(config.seed),
+    )

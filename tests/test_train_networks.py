@@ -1,0 +1,132 @@
+"""Every task takes a step, measures, and what it saves is what the packages load."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from gaitnet.recognizer import load_detector, load_gaitnn
+from humanpose.datasets.record import PoseRecord
+from humanpose.estimator import HumanPoseNN
+from train import detect, gait, pose
+from train.config import (
+    DETECT_PRESETS,
+    GAIT_PRESETS,
+    POSE_PRESETS,
+    DetectTaskConfig,
+    GaitTaskConfig,
+    OptimizerConfig,
+    PoseTaskConfig,
+)
+from train.detect_data import DetectData, Scene, walkers_scenes
+from train.export import export_run
+from train.loop import fit
+from train.pose_walkers import walkers_drawer
+
+QUICK = OptimizerConfig(1e-3, 1)
+
+
+def scene(seed: int) -> Scene:
+    """A dark person, if one may say so, before a bright wall."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(150, 200, (120, 160, 3), np.uint8)
+    left = int(rng.integers(10, 100))
+    image[20:110, left : left + 36] = 30
+    return Scene(image, np.array([[left, 20.0, left + 36, 110.0]]))
+
+
+def record(seed: int) -> PoseRecord:
+    rng = np.random.default_rng(seed)
+    box = np.array([30.0, 10.0, 90.0, 110.0])
+    return PoseRecord(Path(f"{seed}.png"), None, box, rng.uniform(30, 90, (16, 2)), np.ones(16, bool), "toy")
+
+
+def trained(task: str, network, loss, batches, folder: Path, config, evaluate):
+    from dataclasses import asdict
+
+    settings = {"task": task, "preset": "toy", **asdict(config)}
+    fit(
+        network, loss, batches, optimizer=QUICK, steps=2, directory=folder / "run", config=settings, log_every=1,
+        evaluate=evaluate, evaluate_every=2,
+    )  # fmt: skip
+    export_run(folder / "run", folder / task)
+    return folder / task
+
+
+def test_a_detector_is_trained_shipped_and_used(tmp_path):
+    config = DetectTaskConfig(scenes=2, walkers=0, size=64, steps=2, optimizer=QUICK)
+    data = DetectData([scene(1), scene(2)], [scene(3)], {"toy": [scene(number) for number in range(3)]})
+    evaluate = detect.make_evaluation(config, data, batch=2)
+    loss = detect.make_loss()
+    folder = trained(
+        "detect", detect.new_model(config), loss, detect.make_batches(config, data), tmp_path, config, evaluate
+    )
+    find = load_detector(folder)
+    assert find is not None
+    boxes, scores = find(scene(4).pixels())
+    assert boxes.shape == (len(scores), 4)
+    assert load_detector(tmp_path / "nowhere") is None
+    rates = evaluate(detect.new_model(config))
+    assert rates.keys() == {"found_toy", "false_toy"}
+    assert 0 <= rates["found_toy"] <= 1
+
+
+def test_boxes_of_drawn_scenes_hold_the_walkers():
+    """The share of walkers' pixels, told by what changes between a scene and the next, cannot lie outside all boxes."""
+    import jax
+
+    images, boxes, present = walkers_scenes((96, 96))(jax.random.split(jax.random.key(0), 6))
+    assert images.shape == (6, 96, 96, 3)
+    there = np.asarray(boxes)[np.asarray(present) > 0]
+    assert len(there) > 3
+    width, height = there[:, 2] - there[:, 0], there[:, 3] - there[:, 1]
+    assert (height > 4).all()
+    assert (width < 1.5 * height).all()
+    assert (there > -1).all()
+    assert (there < 97).all()
+
+
+def test_a_pose_network_is_trained_shipped_and_used(tmp_path):
+    config = PoseTaskConfig(
+        width=0.25, height=96, head_channels=16, photographs=1, landmarks=1, walkers=1, steps=2, optimizer=QUICK
+    )
+    images = lambda one: np.random.default_rng(0).integers(0, 255, (120, 120, 3), np.uint8)  # noqa: E731
+    batches = pose.make_batches(config, [record(1)], [record(2)], images)
+    evaluate = pose.make_evaluation({"toy": [record(3), record(4)]}, images, (96, 72), batch=2)
+    loss = pose.make_loss(config.sigma, walkers_drawer((96, 72)))
+    folder = trained("pose", pose.new_model(config), loss, batches, tmp_path, config, evaluate)
+    network = HumanPoseNN.load(folder)
+    assert network.size == (96, 72)
+    assert network.joints(images(None)).keypoints.shape == (1, 16, 2)
+    with pytest.raises(ValueError, match="photographs: the preset wants 1"):
+        pose.make_batches(config, [], [record(2)], images)
+
+
+def test_a_deep_gait_network_is_trained_and_shipped_without_its_head(tmp_path):
+    config = GaitTaskConfig(
+        subjects=4, people=2, walks=2, frames=8, steps=2, multiplier=0.1, size=16, deep=True, optimizer=QUICK
+    )
+    model = gait.new_model(config)
+    assert model.config.deep
+    folder = trained("gait", model, gait.make_loss(config), gait.make_batches(config), tmp_path, config, None)
+    network, _ = load_gaitnn(folder)
+    assert network.config.deep
+    assert network.config.subjects == 0
+
+
+@pytest.mark.parametrize("preset", ["quality", "no-kth", "walkers"])
+def test_pose_presets_name_networks_that_there_are(preset):
+    config = POSE_PRESETS[preset]
+    network = nnx.eval_shape(lambda: pose.new_model(config))
+    assert network.config.width_multiplier == config.width
+    assert network.config.image_height == config.height
+    assert network.config.head_channels == config.head_channels
+
+
+def test_gait_and_detect_presets_name_networks_that_there_are():
+    for config in GAIT_PRESETS.values():
+        network = nnx.eval_shape(lambda config=config: gait.new_model(config))
+        assert network.config.subjects == config.subjects
+    for config in DETECT_PRESETS.values():
+        assert nnx.eval_shape(lambda config=config: detect.new_model(config)).config.size == config.size
