@@ -45,6 +45,9 @@ def make(
         float,
         typer.Option(min=0, max=1, help="Motion blur: how long of each frame light is taken in; five times slower."),
     ] = 0.0,
+    backgrounds: Annotated[
+        Path | None, typer.Option(help="Folder of photographs that stand behind the walkers; else drawn walls.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=99_999, help="The same seed draws the same people and walks.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -57,6 +60,7 @@ def make(
     gaitnet walkers make walkers/
     gaitnet walkers make casia/ --format casia-b --count 10 --view 0 --view 90
     gaitnet walkers make coats/ --condition NM --condition CL --seed 7 --json
+    gaitnet walkers make street/ --backgrounds photos/ --view 54 --view 90
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"DIR: expected a folder, but {folder} is a file")
@@ -87,6 +91,7 @@ def make(
             frames,
             size=(height, width),
             shutter=shutter,
+            backgrounds=backgrounds,
             on_walk=written,
         )
     if not done:

@@ -113,6 +113,20 @@ def test_an_interrupted_walk_leaves_nothing(tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "walkers.json"]
 
 
+def test_photographs_stand_behind_the_walkers(tmp_path, videos):
+    """A green picture makes the place green; a folder without pictures is refused."""
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ValueError, match="has none that can be read"):
+        make_walkers(tmp_path / "walkers", "tum-gaid", **SMALL, backgrounds=tmp_path / "photos")
+    cv2.imwrite(str(tmp_path / "photos" / "meadow.png"), np.full((90, 120, 3), (40, 200, 40), np.uint8))
+    first, *_ = make_walkers(tmp_path / "walkers", "tum-gaid", **SMALL, backgrounds=tmp_path / "photos")
+    picture = cv2.imread(str(first / "001.jpg"))[:20].reshape(-1, 3).mean(axis=0)
+    assert picture[1] > 1.8 * picture[0]
+    assert picture[1] > 1.8 * picture[2]
+    with pytest.raises(ValueError, match="drawn otherwise"):
+        make_walkers(tmp_path / "walkers", "tum-gaid", **SMALL)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [({"layout": "casia"}, "layout"), ({"conditions": ("BG",)}, "conditions"), ({"frames": 0}, "frames")],

@@ -1,6 +1,6 @@
 """Sequences of walkers with everything known about them: drawn for training on the device, or streamed into files.
 
-`plan_sequence` decides (who, what he wears, where the camera stands, frame by frame), `render_sequence` draws a plan;
+`plan_sequence` decides (who, what he wears, where the camera stands, frame by frame), `render_plan` draws a plan;
 `draw_batch` does both for many walks in one jitted call.
 """
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt8, UInt32
 
 from gaitnet.walkers.appearance import Appearance, draw_appearance
@@ -75,7 +76,7 @@ class Batch(NamedTuple):
     """Degrees 0..180."""
 
 
-def crowd_person(seed: int, subject_id: int | Int[Array, ""]) -> Person:
+def crowd_person(seed: int | Int[Array, ""], subject_id: int | Int[Array, ""]) -> Person:
     """The person with that number in the crowd `seed`: the same on every device and in every run."""
     return draw_person(jax.random.fold_in(jax.random.key(seed), subject_id))
 
@@ -225,7 +226,7 @@ def draw_batch(
 
     def one(row: tuple[Array, Array, Array, Array]) -> Sequence:
         key, subject, condition, view = row
-        person = draw_person(jax.random.fold_in(jax.random.key(crowd), subject))
+        person = crowd_person(crowd, subject)
         plan = plan_sequence(key, person, condition, view, frames, rate, session, size, crop)
         return render_plan(plan, size, together=together)
 
@@ -235,9 +236,11 @@ def draw_batch(
 
 
 @partial(jax.jit, static_argnames=("frames", "size", "crop", "shutter"))
-def _planned(key, crowd, subject_id, condition, view, frames, rate, session, size, crop, shutter) -> Plan:
-    person = draw_person(jax.random.fold_in(jax.random.key(crowd), subject_id))
-    return plan_sequence(key, person, condition, view, frames, rate, session, size, crop, shutter=shutter)
+def _planned(key, crowd, subject_id, condition, view, frames, rate, session, size, crop, shutter, photographs) -> Plan:
+    return plan_sequence(
+        key, crowd_person(crowd, subject_id), condition, view, frames, rate, session, size, crop,
+        photographs=photographs, shutter=shutter,
+    )  # fmt: skip
 
 
 @partial(jax.jit, static_argnames=("size", "with_jpeg"))
@@ -259,12 +262,15 @@ def stream_sequence(
     with_jpeg: bool = False,
     chunk: int = 16,
     shutter: float = 0.0,
+    photographs: UInt8[np.ndarray, "photograph height width 3"] | None = None,
 ) -> Iterator[Sequence]:
     """One walk of a person of a crowd, at most `chunk` frames at a time, so that a long video needs little memory.
 
     Arguments as in `draw_batch` and `plan_sequence`; without JPEG artefacts, since a video codec adds its own.
     """
-    plan = _planned(key, crowd, subject_id, condition, float(view), frames, float(rate), session, size, crop, shutter)
+    plan = _planned(
+        key, crowd, subject_id, condition, float(view), frames, float(rate), session, size, crop, shutter, photographs
+    )
     for start in range(0, frames, chunk):
         index = jnp.minimum(jnp.arange(start, start + chunk), frames - 1)  # equal shapes: one compilation
         timed = {"points": plan.points, "cameras": plan.cameras, "seeds": plan.seeds, "moments": plan.moments}

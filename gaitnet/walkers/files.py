@@ -3,6 +3,7 @@
 Every file or folder appears under its name only when it is whole.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,9 @@ from humanpose.skeleton import JOINTS
 
 SETTINGS = "walkers.json"
 """In a folder of walkers: how they are drawn, so that an interrupted run is not continued otherwise."""
+
+PHOTOGRAPHS = 100
+"""Pictures of a folder that are kept in memory as backgrounds."""
 
 LAYOUTS = ("video", "casia-b", "tum-gaid", "opengait")
 
@@ -62,6 +66,7 @@ def write_video(
     session: int = 0,
     size: tuple[int, int] = (480, 640),
     shutter: float = 0.0,
+    photographs: UInt8[np.ndarray, "photograph height width 3"] | None = None,
 ) -> None:
     """One walk as `path` (mp4, H.264) with all that is known about it beside it (the same name, .json).
 
@@ -82,14 +87,16 @@ def write_video(
         session: recording day.
         size: (height, width) in pixels.
         shutter: see `make_walkers`.
+        photographs: one of them stands behind the walker; None for a drawn wall.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     people: list[dict] = []
     with VideoWriter(path, rate) as writer:
         for part in stream_sequence(
-            key, crowd, subject_id, condition, view, frames, rate, session, size, shutter=shutter
-        ):
+            key, crowd, subject_id, condition, view, frames, rate, session, size,
+            shutter=shutter, photographs=photographs,
+        ):  # fmt: skip
             for index, frame in enumerate(np.asarray(part.frames)):
                 writer.write(frame)
                 people.append(_labels(part, index))
@@ -193,6 +200,7 @@ def make_walkers(
     rate: float | int = 25.0,
     size: tuple[int, int] = (480, 640),
     shutter: float = 0.0,
+    backgrounds: Path | None = None,
     on_walk: Callable[[Path], None] | None = None,
 ) -> list[Path]:
     """A whole data set of walkers under `root`.
@@ -212,14 +220,15 @@ def make_walkers(
         rate: frames a second.
         size: (height, width) of the pictures.
         shutter: 0..1, the share of the time between frames for which light is taken in: motion blur. 0 has none.
+        backgrounds: folder of photographs, one of which stands behind each walker; by default drawn walls.
         on_walk: told the path of every walk when it is written.
 
     Returns:
         The paths of all walks.
 
     Raises:
-        ValueError: an unknown layout or condition, no subjects, frames or views; or `root` holds walkers that were
-            drawn otherwise.
+        ValueError: an unknown layout or condition, no subjects, frames or views; no picture in `backgrounds`; or
+            `root` holds walkers that were drawn otherwise.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
@@ -228,9 +237,18 @@ def make_walkers(
         raise ValueError(f"conditions: expected some of {', '.join(CONDITIONS)}, got {', '.join(unknown) or 'none'}")
     if subjects < 1 or frames < 1 or not views:
         raise ValueError(f"subjects, frames, views: expected one or more of each, got {subjects}, {frames}, {views}")
+    photographs = None if backgrounds is None else read_photographs(backgrounds)
     walks, written = list(_walks(layout, conditions)), []
     if walks:
-        settings = {"seed": seed, "frames": frames, "rate": rate, "size": list(size), "shutter": shutter}
+        settings: dict[str, Any] = {
+            "seed": seed,
+            "frames": frames,
+            "rate": rate,
+            "size": list(size),
+            "shutter": shutter,
+        }
+        if photographs is not None:
+            settings["backgrounds"] = hashlib.sha256(photographs.tobytes()).hexdigest()
         _same_as_before(Path(root) / SETTINGS, settings)
     for subject in range(1, subjects + 1):
         for name, condition, session, number in walks:
@@ -243,12 +261,27 @@ def make_walkers(
                     walk = {
                         "key": key, "crowd": FILES + seed, "subject_id": subject, "condition": condition, "view": view,
                         "frames": frames, "rate": rate, "session": session, "size": size, "shutter": shutter,
+                        "photographs": photographs,
                     }  # fmt: skip
                     _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", walk)
                 written.append(path)
                 if on_walk is not None:
                     on_walk(path)
     return written
+
+
+def read_photographs(folder: Path) -> UInt8[np.ndarray, "photograph 240 320 3"]:
+    """The first PHOTOGRAPHS pictures of a folder, by name, as backgrounds; ValueError where there is none."""
+    import cv2
+
+    from gaitnet.video.read import PICTURES
+
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in PICTURES)
+    read = (cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) for file in files)
+    found = [cv2.resize(one, (320, 240), interpolation=cv2.INTER_AREA) for one in read if one is not None]
+    if not found:
+        raise ValueError(f"backgrounds: expected a folder with pictures, {folder} has none that can be read")
+    return np.stack(found[:PHOTOGRAPHS]).astype(np.uint8)
 
 
 def _same_as_before(path: Path, settings: dict[str, Any]) -> None:

@@ -144,7 +144,7 @@ def draw_floor(key: PRNGKeyArray, kind: Int[Array, ""] | int) -> Float[Array, "h
     return jnp.clip(floor, 0, 255)
 
 
-def draw_scene(key: PRNGKeyArray, photographs: Array | None = None, photograph_share: float = 0.5) -> Scene:
+def draw_scene(key: PRNGKeyArray, photographs: Array | None = None, photograph_share: float = 1.0) -> Scene:
     """A place, light and sensor; independent of who walks there.
 
     Args:
