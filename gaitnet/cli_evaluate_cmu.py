@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gaitnet.cli_describe import AsJson, Weights, load
+from gaitnet.cli_evaluate_kth import only
 from gaitnet.cli_evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli_evaluate_walks import joints_of_plan, maps_of, result_of, results_of, svm
 from gaitnet.cli_output import bar
@@ -73,7 +74,8 @@ def cmu(
     )
     outcome = Outcome(
         "cmu", "CMU motion capture, rendered, from pixels to a name", LEAD, results, described,
-        footer=f"gaitnet evaluate cmu --root {root}; weights {recognizer.identity}. Data: mocap.cs.cmu.edu.",
+        footer=f"gaitnet evaluate cmu --root {root}{only('performer', performer)}; weights {recognizer.identity}. "
+        "Data: mocap.cs.cmu.edu.",
     )  # fmt: skip
     deliver(outcome, output, as_json)
 

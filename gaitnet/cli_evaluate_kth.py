@@ -65,10 +65,16 @@ def kth(
     )
     outcome = Outcome(
         "kth", "KTH walking, from video to name", LEAD, results, described,
-        footer=f"gaitnet evaluate kth --root {root}; weights {recognizer.identity}. Data: Schuldt, Laptev, Caputo, "
+        footer=f"gaitnet evaluate kth --root {root}{only('person', person)}; weights {recognizer.identity}. "
+        "Data: Schuldt, Laptev, Caputo, "
         "ICPR 2004, non-commercial research.",
     )  # fmt: skip
     deliver(outcome, output, as_json)
+
+
+def only(option: str, names: Sequence[str] | None) -> str:
+    """How a command was told to look at some people only."""
+    return "".join(f" --{option} {name}" for name in names or ())
 
 
 def chosen(passes: "Sequence[Walk]", persons: Sequence[str]) -> "list[Walk]":

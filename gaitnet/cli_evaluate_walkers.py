@@ -54,7 +54,7 @@ def walkers(
     outcome = Outcome(
         f"walkers-{2 if second_session else 1}", f"Walkers (synthetic), built like {name}", LEAD, results, None, notes,
         f"gaitnet evaluate walkers{' --second-session' if second_session else ''} --subjects {count} --frames "
-        f"{frames}; weights {recognizer.identity}. Data: walkers (synthetic).",
+        f"{frames}{'' if common else ' --no-common'}; weights {recognizer.identity}. Data: walkers (synthetic).",
     )  # fmt: skip
     deliver(outcome, output, as_json)
 

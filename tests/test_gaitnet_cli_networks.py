@@ -112,3 +112,30 @@ def test_weights_that_are_not_there(place, walk):
     done = CliRunner().invoke(app, ["describe", str(walk), "--weights", "nowhere"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "nowhere" in done.stderr
+
+
+def test_walkers_are_measured_from_pixels_to_a_table(place, weights, capsys):
+    done = CliRunner().invoke(
+        app, ["evaluate", "walkers", "--subjects", "2", "--frames", "24", "--no-common", "--output", "out", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    results = json.loads(done.stdout)["methods"]
+    assert {"gait", "colour only", "single frame"} <= results.keys()
+    for result in results.values():
+        assert [row["name"] for row in result["rows"]] == ["N", "B", "S"]
+        assert all(row["rank_1"]["count"] == 4 for row in result["rows"])
+    assert {path.suffix for path in (place / "out").iterdir()} >= {".html", ".csv", ".json"}
+
+
+def test_recorded_motion_is_measured_from_pixels_to_a_table(place, weights, data_root):
+    done = CliRunner().invoke(
+        app,
+        ["evaluate", "cmu", "--root", str(data_root / "cmu_walk"), "--performer", "02", "--performer", "32", "--json"],
+    )
+    assert done.exit_code == 0, done.output
+    results = json.loads(done.stdout)["methods"]
+    assert {"one common body: gait, SVM", "own body: gait, SVM", "own body: single frame"} <= results.keys()
+    for result in results.values():
+        (row,) = result["rows"]
+        assert row["rank_1"]["count"] == 2
+        assert row["gallery_subjects"] == 2
