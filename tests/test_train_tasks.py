@@ -138,7 +138,7 @@ def test_damaged_or_older_walks_are_refused(followed, tmp_path):
         with pytest.raises(ValueError, match=match):
             read_walks(path)
 
-    refused("no condition, truth; an earlier version", truth=None, condition=None)
+    refused("no truth, condition in it", truth=None, condition=None)
     refused("conditions that are none", condition=followed.condition + 9)
     refused("not finite", truth=np.full_like(followed.truth, np.nan))
     refused("condition of shape", condition=followed.condition[:1])

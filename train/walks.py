@@ -33,7 +33,7 @@ class Walks(NamedTuple):
     """
 
     keypoints: Float[np.ndarray, "subject walk time 16 2"]
-    """As the pose network found them, smoothed as in every video; some 200 pixels from head to foot."""
+    """As the pose network found them, each leg on its own path; some 200 pixels from head to foot."""
     probability: Float[np.ndarray, "subject walk time 16"]
     truth: Float[np.ndarray, "subject walk time 16 2"]
     """Where the joints were, named alike; scaled by their own mean and height: compare in the walkers' own frames."""
