@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gaitnet.cli_describe import AsJson, Weights, load
-from gaitnet.cli_evaluate_kth import only
 from gaitnet.cli_evaluate_output import Outcome, Output, deliver, folder_for
-from gaitnet.cli_evaluate_walks import joints_of_plan, maps_of, result_of, results_of, svm
+from gaitnet.cli_evaluate_walks import chosen, joints_of_plan, maps_of, only, result_of, results_of, svm
 from gaitnet.cli_output import bar
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def cmu(
     folder_for(output)
     clips = read_cmu(root)
     if performer:
-        clips = _chosen(clips, performer)
+        clips = chosen(clips, performer, "performer")
     recognizer = load(weights)
     results: dict[str, Any] = {}
     walks: list[list[np.ndarray]] = []
@@ -78,14 +77,6 @@ def cmu(
         "Data: mocap.cs.cmu.edu.",
     )  # fmt: skip
     deliver(outcome, output, as_json)
-
-
-def _chosen(clips: "Sequence[Walk]", performers: Sequence[str]) -> "list[Walk]":
-    wanted = {name.zfill(2) for name in performers}
-    missing = sorted(wanted - {clip.subject_id for clip in clips})
-    if missing:
-        raise ValueError(f"--performer: there is no clip of {' '.join(missing)}; name subjects as the files do")
-    return [clip for clip in clips if clip.subject_id in wanted]
 
 
 def seen(

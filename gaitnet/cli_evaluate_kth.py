@@ -8,7 +8,7 @@ import typer
 
 from gaitnet.cli_describe import AsJson, Weights, load
 from gaitnet.cli_evaluate_output import Outcome, Output, deliver, folder_for
-from gaitnet.cli_evaluate_walks import maps_of, result_of, results_of, svm
+from gaitnet.cli_evaluate_walks import chosen, maps_of, only, result_of, results_of, svm
 from gaitnet.cli_output import bar
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def kth(
     folder_for(output)
     passes = read_kth(root)
     if person:
-        passes = chosen(passes, person)
+        passes = chosen(passes, person, "person")
     recognizer = load(weights)
     seen = watched(recognizer, passes)
     walks = [walk for walk, _, _ in seen]
@@ -70,21 +70,6 @@ def kth(
         "ICPR 2004, non-commercial research.",
     )  # fmt: skip
     deliver(outcome, output, as_json)
-
-
-def only(option: str, names: Sequence[str] | None) -> str:
-    """How a command was told to look at some people only."""
-    return "".join(f" --{option} {name}" for name in names or ())
-
-
-def chosen(passes: "Sequence[Walk]", persons: Sequence[str]) -> "list[Walk]":
-    """The passes of some persons; ValueError where one of them has none."""
-    wanted = {name.zfill(2) for name in persons}
-    missing = sorted(wanted - {walk.subject_id for walk in passes})
-    if missing:
-        known = " ".join(sorted({walk.subject_id for walk in passes}))
-        raise ValueError(f"--person: nobody is called {' '.join(missing)} there; there are {known}")
-    return [walk for walk in passes if walk.subject_id in wanted]
 
 
 def watched(

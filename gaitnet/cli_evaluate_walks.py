@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from gaitnet.datasets.record import Sequence as Walk
     from gaitnet.recognizer import GaitRecognizer, Person
     from gaitnet.walkers.dataset import Plan
 
@@ -25,6 +26,21 @@ def maps_of(person: "Person", mask: "np.ndarray") -> "list[np.ndarray]":
     if person.mirrored:  # back to the names of the mirrored picture, which the maps expect
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
     return list(maps_of_walk(keypoints, probability, times, person.mirrored))
+
+
+def only(option: str, names: Sequence[str] | None) -> str:
+    """How a command was told to look at some people only."""
+    return "".join(f" --{option} {name}" for name in names or ())
+
+
+def chosen(walks: "Sequence[Walk]", persons: Sequence[str], option: str) -> "list[Walk]":
+    """The walks of some persons, named by an option; ValueError where one of them has none."""
+    wanted = {name.zfill(2) for name in persons}
+    missing = sorted(wanted - {walk.subject_id for walk in walks})
+    if missing:
+        known = " ".join(sorted({walk.subject_id for walk in walks}))
+        raise ValueError(f"--{option}: nobody is called {' '.join(missing)} there; there are {known}")
+    return [walk for walk in walks if walk.subject_id in wanted]
 
 
 def windows_of(

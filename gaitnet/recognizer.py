@@ -6,10 +6,9 @@ second), so memory does not grow with the pictures.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from flax import nnx
@@ -186,16 +185,9 @@ def load_gaitnn(directory_or_name: str | Path) -> tuple[GaitNN, str]:
         CheckpointError: missing, damaged, or not a GaitNN.
 
     """
-    arrays, manifest = checkpoint.load(checkpoint.find(directory_or_name))
-    known = {field.name for field in fields(GaitNNConfig)}
-    settings = {name: value for name, value in manifest["config"].items() if name in known}
-    try:
-        config = GaitNNConfig(**{**settings, "subjects": 0})
-        model = nnx.eval_shape(lambda: GaitNN(config, rngs=nnx.Rngs(0)))
-    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
-        raise CheckpointError(f"config of {directory_or_name} does not describe a GaitNN: {error}") from error
-    checkpoint.fill(model, {name: array for name, array in arrays.items() if not name.startswith("head/")})
-    return model, manifest["weights"]["sha256"]
+    return checkpoint.load_model(
+        directory_or_name, GaitNNConfig, lambda config: GaitNN(config, rngs=nnx.Rngs(0)), headless=True
+    )
 
 
 def load_detector(directory_or_name: str | Path) -> FindPeople | None:
@@ -209,16 +201,7 @@ def load_detector(directory_or_name: str | Path) -> FindPeople | None:
         folder = checkpoint.find(directory_or_name)
     except CheckpointError:
         return None
-    arrays, manifest = checkpoint.load(folder)
-    try:
-        settings: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in manifest["config"].items()
-        }
-        config = DetectorConfig(**settings)
-        model = nnx.eval_shape(lambda: Detector(config, rngs=nnx.Rngs(0)))
-    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
-        raise CheckpointError(f"config of {folder} does not describe a detector: {error}") from error
-    checkpoint.fill(model, arrays)
+    model, _ = checkpoint.load_model(folder, DetectorConfig, lambda config: Detector(config, rngs=nnx.Rngs(0)))
     return people_finder(model)
 
 

@@ -9,9 +9,10 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -117,6 +118,45 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
         if isinstance(value, jax.ShapeDtypeStruct):
             random = jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
             variable.set_value(jax.random.key(0) if random else jnp.zeros(value.shape, value.dtype))
+
+
+Config = TypeVar("Config")
+Model = TypeVar("Model", bound=nnx.Module)
+
+
+def load_model(
+    directory_or_name: str | Path, config: type[Config], build: Callable[[Config], Model], headless: bool = False
+) -> tuple[Model, str]:
+    """Build a network by a checkpoint's config and fill it -> (network, sha256 of its weights).
+
+    Args:
+        directory_or_name: as `find` takes it.
+        config: dataclass of the network's settings; settings that it has not are passed over.
+        build: settings -> network.
+        headless: the network's training head (`subjects` persons, arrays head/...) is left out.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another network.
+
+    """
+    folder = find(directory_or_name)
+    arrays, manifest = load(folder)
+    known = {field.name for field in fields(config)}  # type: ignore[arg-type]
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in manifest["config"].items()
+        if name in known
+    }
+    if headless:
+        settings["subjects"] = 0
+        arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
+    try:
+        model = nnx.eval_shape(lambda: build(config(**settings)))
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+        name = config.__name__.removesuffix("Config")
+        raise CheckpointError(f"config of {folder} does not describe a {name}: {error}") from error
+    fill(model, arrays)
+    return model, manifest["weights"]["sha256"]
 
 
 def find(directory_or_name: str | Path) -> Path:

@@ -1,7 +1,6 @@
 """HumanPoseNN as its user holds it: images in, pose features, heat maps or joints out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -52,7 +51,8 @@ class HumanPoseNN:
 
     Args:
         model: any `nnx.Module` with `forward(images) -> (joint_maps, pose_features)`; it is copied, and used for
-        inference. size: (height, width) of the crops it takes, in pixels.
+            inference.
+        size: (height, width) of the crops it takes, in pixels.
         decode: joint maps -> (keypoints in heat-map pixels, probability); the default is for softmax maps,
             `heatmaps.decode_heatmaps` is for sigmoid maps.
         flip_test: average the joint maps with those of the mirrored crop: twice the work, a little more accurate. Pose
@@ -99,18 +99,12 @@ class HumanPoseNN:
 
         Raises `checkpoint.CheckpointError` where it is missing, damaged, or not a pose checkpoint.
         """
-        arrays, manifest = checkpoint.load(checkpoint.find(DEFAULT if directory_or_name is None else directory_or_name))
-        known = {field.name for field in fields(MobilePoseConfig)}
-        settings = {name: value for name, value in manifest["config"].items() if name in known}
-        try:
-            config = MobilePoseConfig(**settings)
-            model = nnx.eval_shape(lambda: MobilePose(config, rngs=nnx.Rngs(0)))
-        except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
-            raise checkpoint.CheckpointError(
-                f"config of the checkpoint does not describe a MobilePose: {error}"
-            ) from error
-        checkpoint.fill(model, arrays)
-        return cls(model, (config.image_height, config.image_width), flip_test=flip_test)
+        model, _ = checkpoint.load_model(
+            DEFAULT if directory_or_name is None else directory_or_name,
+            MobilePoseConfig,
+            lambda config: MobilePose(config, rngs=nnx.Rngs(0)),
+        )
+        return cls(model, (model.config.image_height, model.config.image_width), flip_test=flip_test)
 
     def forward(
         self, crops: UInt8[np.ndarray, "batch height width 3"]

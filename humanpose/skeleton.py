@@ -43,13 +43,6 @@ FLIP = np.array([INDEX[_mirror(name)] for name in JOINTS])
 """Permutation that exchanges left and right: `keypoints[..., FLIP, :]` after mirroring an image."""
 
 
-def flip_keypoints(keypoints: Float[np.ndarray, "*lead 16 2"], width: float) -> Float[np.ndarray, "*lead 16 2"]:
-    """Keypoints (..., joint, xy) of the horizontally mirrored image that is `width` pixels wide."""
-    mirrored = keypoints[..., FLIP, :].copy()
-    mirrored[..., 0] = width - 1 - mirrored[..., 0]
-    return mirrored
-
-
 def _select(
     keypoints: np.ndarray, visible: np.ndarray, sources: dict[str, tuple[int, ...]]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -69,11 +62,6 @@ _LSP = {
     "r_wrist": (6,), "r_elbow": (7,), "r_shoulder": (8,), "l_shoulder": (9,), "l_elbow": (10,), "l_wrist": (11,),
     "upper_neck": (12,), "head_top": (13,), "pelvis": (2, 3), "thorax": (8, 9),
 }  # fmt: skip
-_COCO = {
-    "l_shoulder": (5,), "r_shoulder": (6,), "l_elbow": (7,), "r_elbow": (8,), "l_wrist": (9,), "r_wrist": (10,),
-    "l_hip": (11,), "r_hip": (12,), "l_knee": (13,), "r_knee": (14,), "l_ankle": (15,), "r_ankle": (16,),
-    "pelvis": (11, 12), "thorax": (5, 6),
-}  # fmt: skip
 _BLAZEPOSE = {
     "l_shoulder": (11,), "r_shoulder": (12,), "l_elbow": (13,), "r_elbow": (14,), "l_wrist": (15,), "r_wrist": (16,),
     "l_hip": (23,), "r_hip": (24,), "l_knee": (25,), "r_knee": (26,), "l_ankle": (27,), "r_ankle": (28,),
@@ -86,13 +74,6 @@ def from_lsp(
 ) -> tuple[Float[np.ndarray, "*lead 16 2"], Bool[np.ndarray, "*lead 16"]]:
     """LSP's 14 joints -> (keypoints, visible). Pelvis and thorax are the means of the hips and of the shoulders."""
     return _select(keypoints, visible, _LSP)
-
-
-def from_coco(
-    keypoints: Float[np.ndarray, "*lead 17 2"], visible: Bool[np.ndarray, "*lead 17"]
-) -> tuple[Float[np.ndarray, "*lead 16 2"], Bool[np.ndarray, "*lead 16"]]:
-    """COCO's 17 keypoints -> (keypoints, visible). Neck and head top do not exist there and stay missing."""
-    return _select(keypoints, visible, _COCO)
 
 
 def from_blazepose(

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from gaitnet.cli import app
 from gaitnet.cli_evaluate_clips import Seen, answers
-from gaitnet.cli_evaluate_kth import chosen, watched
+from gaitnet.cli_evaluate_kth import watched
 from gaitnet.cli_evaluate_output import Outcome, Tables, deliver, deliver_tables
 from gaitnet.cli_evaluate_pose import Tally
 from gaitnet.cli_evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
 from gaitnet.cli_evaluate_repaint import cloth, grey_of, repaint, shifted
-from gaitnet.cli_evaluate_walks import affines_of, maps_of, nearest, result_of, svm
+from gaitnet.cli_evaluate_walks import affines_of, chosen, maps_of, nearest, result_of, svm
 from gaitnet.datasets.record import Sequence
 from gaitnet.evaluation.controls import BINS, colour_histograms, shuffled, single_frame
 from gaitnet.evaluation.passes import by_windows, frames_in_passes, places
@@ -208,9 +208,9 @@ def test_plain_tables_carry_rates_and_gaps(tmp_path: Path, capsys):
 
 def test_persons_can_be_chosen_with_or_without_a_leading_zero():
     passes = [Sequence(who, "NM", "d1", 90.0, "1", Path("x.mp4"), "", 0, 9) for who in ("04", "15")]
-    assert [one.subject_id for one in chosen(passes, ["4"])] == ["04"]
+    assert [one.subject_id for one in chosen(passes, ["4"], "person")] == ["04"]
     with pytest.raises(ValueError, match="nobody is called 99"):
-        chosen(passes, ["99"])
+        chosen(passes, ["99"], "person")
 
 
 @pytest.fixture

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from gaitnet.datasets.record import Sequence
 
-UNIT_METRES = 0.05644
-"""Length of one BVH unit in metres."""
-
 TURNING_PERFORMERS = ("26", "27", "29", "45", "46", "47", "114", "141", "143", "144")
 """Performers who turn while they walk: a camera fixed in the world would see them from changing views."""
 

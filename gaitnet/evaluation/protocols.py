@@ -1,5 +1,6 @@
 """The experiments by name; `evaluate` runs any of them."""
 
+from gaitnet.datasets.kth import VALIDATION_PERSONS
 from gaitnet.evaluation.results import Result
 from gaitnet.evaluation.runner import Classifier, evaluate, evaluate_open_set
 from gaitnet.evaluation.selection import Protocol, Row, Sample, Select
@@ -53,7 +54,7 @@ KTH = Protocol(
         Row("d1 to d4", Select(sessions=("d1",)), Select(sessions=("d4",))),
         Row("d1 to d3", Select(sessions=("d1",)), Select(sessions=("d3",))),
     ),
-    groups=(("persons kept out of pose training", ("15", "17", "18", "19", "24")),),
+    groups=(("persons kept out of pose training", VALIDATION_PERSONS),),
 )
 
 _CASIA_B_ROWS = tuple(

@@ -172,28 +172,6 @@ def render_plan(plan: Plan, size: tuple[int, int], with_jpeg: bool = True, toget
     )
 
 
-def render_sequence(
-    key: PRNGKeyArray,
-    person: Person,
-    condition: int | Int[Array, ""],
-    view: float | int | Float[Array, ""],
-    frames: int,
-    rate: float | int | Float[Array, ""] = 25.0,
-    session: int | Int[Array, ""] = 0,
-    size: tuple[int, int] = (192, 144),
-    crop: bool = True,
-    jitter: float = 1.0,
-    photographs: Array | None = None,
-    with_jpeg: bool = True,
-) -> Sequence:
-    """One walk as pixels and labels; arguments as in `plan_sequence` and `render_frames`.
-
-    Pure, so it may be jitted with `frames`, `size`, `crop` and `with_jpeg` static.
-    """
-    plan = plan_sequence(key, person, condition, view, frames, rate, session, size, crop, jitter, photographs)
-    return render_plan(plan, size, with_jpeg)
-
-
 @partial(jax.jit, static_argnames=("frames", "size", "crop", "together"))
 def draw_batch(
     key: PRNGKeyArray,
@@ -281,6 +259,6 @@ def stream_sequence(
 
 
 __all__ = [
-    "Batch", "Plan", "Sequence", "crowd_person", "draw_batch", "plan_sequence", "render_plan", "render_sequence",
+    "Batch", "Plan", "Sequence", "crowd_person", "draw_batch", "plan_sequence", "render_plan",
     "stream_sequence",
 ]  # fmt: skip

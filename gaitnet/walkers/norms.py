@@ -94,7 +94,6 @@ LEG = np.stack([
     fourier([4, 9, 15, 18, 17, 14, 10.5, 7.5, 6, 7, 11, 20, 34, 49, 60, 63, 57, 43, 24, 8]),
     fourier([-1, -4.5, -1, 4.5, 8.5, 11, 12.5, 14, 15, 15.5, 13.5, 4.5, -9.5, -17, -13, -6, -2, 0, 0.5, -0.5]),
 ])  # fmt: skip
-ARM_CURVES = ("shoulder", "elbow")
 # Upper arm to the vertical, flexion forward, and elbow flexion, over the cycle of the leg of the same side [M67].
 ARM = np.stack([
     fourier([-20, -20, -18, -15, -10.5, -6, -1, 3, 6.5, 9, 10, 9.5, 8, 5, 1, -4, -9, -13.5, -17, -19]),
