@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from typer.testing import CliRunner
 
-from gaitnet.cli import app
+from gaitnet.cli.main import app
 from gaitnet.identification.search import Strangers, save_strangers
 from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gaitnet.cli import app
-from gaitnet.cli_evaluate_clips import Seen, answers
-from gaitnet.cli_evaluate_kth import watched
-from gaitnet.cli_evaluate_output import Outcome, Tables, deliver, deliver_tables
-from gaitnet.cli_evaluate_pose import Tally
-from gaitnet.cli_evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
-from gaitnet.cli_evaluate_repaint import cloth, grey_of, repaint, shifted
-from gaitnet.cli_evaluate_walks import affines_of, chosen, maps_of, nearest, result_of, svm
+from gaitnet.cli.evaluate_clips import Seen, answers
+from gaitnet.cli.evaluate_kth import watched
+from gaitnet.cli.evaluate_output import Outcome, Tables, deliver, deliver_tables
+from gaitnet.cli.evaluate_pose import Tally
+from gaitnet.cli.evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
+from gaitnet.cli.evaluate_repaint import cloth, grey_of, repaint, shifted
+from gaitnet.cli.evaluate_walks import affines_of, chosen, maps_of, nearest, result_of, svm
+from gaitnet.cli.main import app
 from gaitnet.datasets.record import Sequence
 from gaitnet.evaluation.controls import BINS, colour_histograms, shuffled, single_frame
 from gaitnet.evaluation.passes import by_windows, frames_in_passes, places

@@ -293,7 +293,7 @@ sys.modules["gaitnet.recognizer"] = networks
 @contextmanager
 def started(place, extra, *arguments):
     """The program in a process that does not outlive the block, whatever fails in it."""
-    program = PROGRAM + textwrap.dedent(extra) + "\nfrom gaitnet.cli import main\nmain()"
+    program = PROGRAM + textwrap.dedent(extra) + "\nfrom gaitnet.cli.main import main\nmain()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
@@ -359,7 +359,7 @@ def test_help_comes_at_once(place):
     taken = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "gaitnet.cli", "--help"], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "gaitnet.cli.main", "--help"], cwd=ROOT, check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(taken) < 0.5

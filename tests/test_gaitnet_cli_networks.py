@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 from typer.testing import CliRunner
 
-from gaitnet.cli import app
+from gaitnet.cli.main import app
 from gaitnet.identification.search import Strangers, save_strangers
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer

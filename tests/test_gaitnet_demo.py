@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from gaitnet import demo
-from gaitnet.cli_demo import show
+from gaitnet.cli.demo import show
 from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, describe_walks, tum_gaid_entries
 from gaitnet.demo_strangers import search_open_set, thresholds_of
 from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2

@@ -141,7 +141,7 @@ def walks(
     frames: Annotated[int, typer.Option(min=24, help="Length of a walk, 25 frames a second.")] = 52,
 ) -> None:
     """Render walks of the gait task's people and follow them with the pose network, for the presets that read such."""
-    from gaitnet.cli_output import bar
+    from gaitnet.cli.output import bar
     from train.config import GAIT_PRESETS
     from train.walks import make_walks
 
@@ -154,7 +154,7 @@ def strangers(
     weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
 ) -> None:
     """Describe other walkers, who set the threshold of "unknown": strangers.npz beside the gait weights."""
-    from gaitnet.cli_output import bar
+    from gaitnet.cli.output import bar
     from train.strangers import make_strangers
 
     with bar("describing strangers", "walks") as progress:

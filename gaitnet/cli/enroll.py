@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Videos, Weights, check_videos, load, look, records, show, span
-from gaitnet.cli_gallery import GalleryFile, opened, writable_gallery
-from gaitnet.cli_output import emit, rounded, say
+from gaitnet.cli.describe import AsJson, Videos, Weights, check_videos, load, look, records, show, span
+from gaitnet.cli.gallery import GalleryFile, opened, writable_gallery
+from gaitnet.cli.output import emit, rounded, say
 
 if TYPE_CHECKING:
     import numpy as np

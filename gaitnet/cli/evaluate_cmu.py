@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Weights, load
-from gaitnet.cli_evaluate_output import Outcome, Output, deliver, folder_for
-from gaitnet.cli_evaluate_walks import chosen, joints_of_plan, maps_of, only, result_of, results_of, svm
-from gaitnet.cli_output import bar
+from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
+from gaitnet.cli.evaluate_walks import chosen, joints_of_plan, maps_of, only, result_of, results_of, svm
+from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
     import numpy as np

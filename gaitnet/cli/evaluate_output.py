@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_output import emit, note, say, table
+from gaitnet.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
     from gaitnet.evaluation.intervals import Rate

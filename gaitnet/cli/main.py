@@ -6,15 +6,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from gaitnet.cli_demo import demo
-from gaitnet.cli_describe import describe
-from gaitnet.cli_enroll import enroll
-from gaitnet.cli_evaluate import evaluate_commands
-from gaitnet.cli_gallery import gallery_commands
-from gaitnet.cli_identify import identify, verify
-from gaitnet.cli_output import INTERRUPTED, answering_for_failures, note, say, stop_on_termination
-from gaitnet.cli_pose import pose
-from gaitnet.cli_walkers import walkers_commands
+from gaitnet.cli.demo import demo
+from gaitnet.cli.describe import describe
+from gaitnet.cli.enroll import enroll
+from gaitnet.cli.evaluate import evaluate_commands
+from gaitnet.cli.gallery import gallery_commands
+from gaitnet.cli.identify import identify, verify
+from gaitnet.cli.output import INTERRUPTED, answering_for_failures, note, say, stop_on_termination
+from gaitnet.cli.pose import pose
+from gaitnet.cli.walkers import walkers_commands
 
 
 class Commands(TyperGroup):

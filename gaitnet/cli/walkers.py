@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gaitnet.cli_describe import AsJson
-from gaitnet.cli_output import bar, emit, say
+from gaitnet.cli.describe import AsJson
+from gaitnet.cli.output import bar, emit, say
 
 walkers_commands = typer.Typer(no_args_is_help=True, help="Draw synthetic people who walk: no data set is needed.")
 

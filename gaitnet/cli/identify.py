@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import NOBODY, AsJson, Video, Videos, Weights, check_videos, load, look, records, span
-from gaitnet.cli_enroll import Which, existing
-from gaitnet.cli_gallery import GalleryFile, opened, with_people
-from gaitnet.cli_output import bar, emit, note, rounded, say, table, writable
+from gaitnet.cli.describe import NOBODY, AsJson, Video, Videos, Weights, check_videos, load, look, records, span
+from gaitnet.cli.enroll import Which, existing
+from gaitnet.cli.gallery import GalleryFile, opened, with_people
+from gaitnet.cli.output import bar, emit, note, rounded, say, table, writable
 
 if TYPE_CHECKING:
     from gaitnet.identification.gallery import Gallery

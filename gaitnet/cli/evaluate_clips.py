@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gaitnet.cli_demo import yardstick
-from gaitnet.cli_describe import AsJson, Weights, load, look
-from gaitnet.cli_evaluate_kth import colours_of
-from gaitnet.cli_evaluate_output import Output, Tables, deliver_tables, folder_for
-from gaitnet.cli_evaluate_repaint import repaint
-from gaitnet.cli_evaluate_walks import svm, windows_of
-from gaitnet.cli_output import bar
+from gaitnet.cli.demo import yardstick
+from gaitnet.cli.describe import AsJson, Weights, load, look
+from gaitnet.cli.evaluate_kth import colours_of
+from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
+from gaitnet.cli.evaluate_repaint import repaint
+from gaitnet.cli.evaluate_walks import svm, windows_of
+from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
     import numpy as np

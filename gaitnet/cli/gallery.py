@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaitnet.cli_describe import AsJson, gallery_path
-from gaitnet.cli_output import emit, say, table, writable
+from gaitnet.cli.describe import AsJson, gallery_path
+from gaitnet.cli.output import emit, say, table, writable
 
 if TYPE_CHECKING:
     from gaitnet.identification.gallery import Gallery

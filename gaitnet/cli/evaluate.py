@@ -2,11 +2,11 @@
 
 import typer
 
-from gaitnet.cli_evaluate_clips import clips
-from gaitnet.cli_evaluate_cmu import cmu
-from gaitnet.cli_evaluate_kth import kth
-from gaitnet.cli_evaluate_pose import pose
-from gaitnet.cli_evaluate_walkers import walkers
+from gaitnet.cli.evaluate_clips import clips
+from gaitnet.cli.evaluate_cmu import cmu
+from gaitnet.cli.evaluate_kth import kth
+from gaitnet.cli.evaluate_pose import pose
+from gaitnet.cli.evaluate_walkers import walkers
 
 evaluate_commands = typer.Typer(no_args_is_help=True, help="Measure how often it is right: rates, intervals, controls.")
 

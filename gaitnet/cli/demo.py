@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Weights, load
-from gaitnet.cli_output import bar, emit, note, say, table
+from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.output import bar, emit, note, say, table
 
 
 def demo(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_output import bar, emit, note, rounded, say, table, waiting
+from gaitnet.cli.output import bar, emit, note, rounded, say, table, waiting
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer, Person

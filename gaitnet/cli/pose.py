@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Weights, check_videos, load, look, records, result_names, show
-from gaitnet.cli_output import bar, emit, note, rounded, say
+from gaitnet.cli.describe import AsJson, Weights, check_videos, load, look, records, result_names, show
+from gaitnet.cli.output import bar, emit, note, rounded, say
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Weights, load
-from gaitnet.cli_evaluate_output import Output, Tables, deliver_tables, folder_for
-from gaitnet.cli_evaluate_pose_pictures import (
+from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
+from gaitnet.cli.evaluate_pose_pictures import (
     Pictures,
     as_followed,
     found_joints,
@@ -16,7 +16,7 @@ from gaitnet.cli_evaluate_pose_pictures import (
     of_photographs,
     of_walkers,
 )
-from gaitnet.cli_output import bar
+from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
     import numpy as np

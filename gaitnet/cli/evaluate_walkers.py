@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli_describe import AsJson, Weights, load
-from gaitnet.cli_evaluate_output import Outcome, Output, deliver, folder_for
-from gaitnet.cli_output import bar
+from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
+from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer

@@ -1,0 +1,1 @@
+"""The command line: a module a command, `main` puts them together; what is slow to import is imported where used."""
