@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from gaitnet.cli.evaluate_output import Outcome, Tables, deliver, deliver_tables
 from gaitnet.cli.evaluate_pose import Tally
 from gaitnet.cli.evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
 from gaitnet.cli.evaluate_repaint import cloth, grey_of, repaint, shifted
-from gaitnet.cli.evaluate_walks import affines_of, chosen, maps_of, nearest, result_of, svm
+from gaitnet.cli.evaluate_walks import chosen, maps_of, nearest, result_of, svm
 from gaitnet.cli.main import app
 from gaitnet.datasets.record import Sequence
 from gaitnet.evaluation.controls import BINS, colour_histograms, shuffled, single_frame
@@ -28,6 +29,8 @@ from gaitnet.pose_maps import pose_maps_of_track
 from gaitnet.recognizer import Person
 from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter
+from gaitnet.walkers.camera import draw_camera
+from gaitnet.walkers.walks import crop_affines
 from humanpose.datasets.landmarks import body_box, walks_left
 from humanpose.datasets.record import PoseRecord
 from humanpose.estimator import Joints, Places
@@ -150,10 +153,17 @@ def test_crop_cameras_do_not_move_the_picture():
     focal, center = np.array([100.0, 200.0]), np.array([[10.0, 20.0], [-30.0, 40.0]])
     ray = np.array([0.2, -0.1])
     in_crops = ray * focal[:, None] + center
-    affines = affines_of(focal, center)
+    camera = draw_camera(jax.random.key(0), 90.0, (480, 640))
+    cameras = jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], 2, 0), camera)
+    cameras = cameras._replace(focal=focal, center=center)
+    affines = np.asarray(crop_affines(cameras, False, 144))
     back = np.einsum("tij,tj->ti", affines[:, :, :2], in_crops) + affines[:, :, 2]
-    assert np.allclose(back[0], back[1])
-    assert np.allclose(back[0], ray * focal.mean())
+    assert np.allclose(back[0], back[1], atol=1e-4)
+    assert np.allclose(back[0], ray * focal.mean(), atol=1e-4)
+    turned = np.asarray(crop_affines(cameras, True, 144))
+    in_crops[:, 0] = 143 - in_crops[:, 0]
+    again = np.einsum("tij,tj->ti", turned[:, :, :2], in_crops) + turned[:, :, 2]
+    assert np.allclose(again, back, atol=1e-4)
 
 
 # --- tables

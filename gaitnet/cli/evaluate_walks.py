@@ -1,6 +1,6 @@
 """Walks on their way to a score: windows for GaitNN, controls, and rendered walks through the pose network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from gaitnet.datasets.record import Sequence as Walk
     from gaitnet.recognizer import GaitRecognizer, Person
     from gaitnet.walkers.dataset import Plan
-
-CHUNK = 32
-"""Rendered frames that are drawn in one call: one length to compile, whatever the walk's."""
 
 Alter = Callable[["np.ndarray", int], "np.ndarray"]
 """A control: (a walk's pose maps, seed) -> pose maps."""
@@ -117,18 +114,16 @@ def joints_of_plan(
     import numpy as np
 
     from gaitnet.recognizer import Person
+    from gaitnet.walkers.dataset import render_in_chunks
+    from gaitnet.walkers.walks import crop_affines
     from humanpose.skeleton import FLIP
 
-    count = len(plan.points)
+    count, size = len(plan.points), recognizer.pose.size
     mirrored = bool(np.asarray(plan.cameras.azimuth)[0] > 0)  # seen from the left, a walker goes to the left
-    affines = affines_of(np.asarray(plan.cameras.focal), np.asarray(plan.cameras.center))
-    if mirrored:
-        affines[:, :, 2] += affines[:, :, 0] * (recognizer.pose.size[1] - 1)
-        affines[:, :, 0] *= -1
+    affines = np.asarray(crop_affines(plan.cameras, mirrored, size[1]))
     parts = []
-    for frames, drawn in draw_plan(plan, recognizer.pose.size):
-        crops = np.asarray(drawn.frames)[: len(frames)]
-        parts.append(crops[:, :, ::-1] if mirrored else crops)
+    for drawn in render_in_chunks(plan, size):
+        parts.append(drawn.frames[:, :, ::-1] if mirrored else drawn.frames)
         if keep is not None:
             keep.append(drawn)
     times = np.arange(count) / rate
@@ -136,40 +131,3 @@ def joints_of_plan(
     if mirrored:
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
     return Person(0, np.arange(count), times, np.zeros((count, 4)), keypoints, probability, mirrored)
-
-
-def affines_of(focal: "np.ndarray", center: "np.ndarray") -> "np.ndarray":
-    """Affines (time, 2, 3) from crop pixels to one picture, for crop cameras of `focal` (time,), `center` (time, xy).
-
-    The picture is that of the same camera at the mean focal length, its axis at 0: it neither jumps nor zooms with the
-    crops.
-    """
-    import numpy as np
-
-    scale = focal.mean() / focal
-    affines = np.zeros((len(focal), 2, 3))
-    affines[:, 0, 0] = affines[:, 1, 1] = scale
-    affines[:, :, 2] = -center * scale[:, None]
-    return affines
-
-
-def draw_plan(plan: "Plan", size: tuple[int, int]) -> "Iterator[tuple[np.ndarray, Any]]":
-    """Chunks of a plan of crops: (frames, what was drawn of them and, after the walk's end, of repeats of the last)."""
-    import jax
-    import numpy as np
-
-    from gaitnet.walkers.dataset import render_plan
-
-    global _render
-    if _render is None:
-        _render = jax.jit(render_plan, static_argnames=("size",))
-    plan = jax.tree.map(np.asarray, plan)  # indexed here, where it costs no compilation
-    count = len(plan.points)
-    for start in range(0, count, CHUNK):
-        taken = np.minimum(np.arange(start, start + CHUNK), count - 1)
-        cameras = jax.tree.map(lambda leaf: leaf[taken], plan.cameras)  # noqa: B023
-        part = plan._replace(points=plan.points[taken], cameras=cameras, seeds=plan.seeds[taken])
-        yield np.arange(start, min(start + CHUNK, count)), _render(part, size=size)
-
-
-_render: Any = None

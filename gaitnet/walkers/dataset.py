@@ -249,16 +249,23 @@ def stream_sequence(
     plan = _planned(
         key, crowd, subject_id, condition, float(view), frames, float(rate), session, size, crop, shutter, photographs
     )
+    yield from render_in_chunks(plan, size, with_jpeg, chunk)
+
+
+def render_in_chunks(plan: Plan, size: tuple[int, int], with_jpeg: bool = True, chunk: int = 32) -> Iterator[Sequence]:
+    """A plan's pixels, at most `chunk` frames at a time; compiled once for walks of any length."""
+    timed = {"points": plan.points, "cameras": plan.cameras, "seeds": plan.seeds, "moments": plan.moments}
+    timed = jax.tree.map(np.asarray, timed)  # indexed here, where it costs no compilation
+    frames = len(timed["points"])
     for start in range(0, frames, chunk):
-        index = jnp.minimum(jnp.arange(start, start + chunk), frames - 1)  # equal shapes: one compilation
-        timed = {"points": plan.points, "cameras": plan.cameras, "seeds": plan.seeds, "moments": plan.moments}
+        index = np.minimum(np.arange(start, start + chunk), frames - 1)  # equal shapes
         part = plan._replace(**jax.tree.map(lambda leaf, index=index: leaf[index], timed))
         drawn = _rendered(part, size, with_jpeg)
         count = min(chunk, frames - start)
-        yield jax.tree.map(lambda leaf, count=count: leaf[:count], drawn)
+        yield jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], drawn)
 
 
 __all__ = [
-    "Batch", "Plan", "Sequence", "crowd_person", "draw_batch", "plan_sequence", "render_plan",
+    "Batch", "Plan", "Sequence", "crowd_person", "draw_batch", "plan_sequence", "render_in_chunks", "render_plan",
     "stream_sequence",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from gaitnet.walkers.appearance import draw_appearance
 from gaitnet.walkers.body import common_body, draw_person
+from gaitnet.walkers.camera import Camera
 from gaitnet.walkers.dataset import plan_sequence, render_plan
 from gaitnet.walkers.walk import CONDITIONS
 
@@ -125,15 +126,19 @@ def _render(seed, subject, walk_seed, condition, session, view, to_left, alike, 
     drawn = render_plan(plan, size)
     rgb, silhouettes = drawn.frames, drawn.silhouettes
     crops = jnp.where(mirrored, rgb[:, :, ::-1], rgb)
-    straight, turned = (_affines(plan.cameras, side, size[1]) for side in (False, True))
+    straight, turned = (crop_affines(plan.cameras, side, size[1]) for side in (False, True))
     affines = jnp.where(mirrored, turned, straight)
     keypoints = jnp.einsum("tij,tkj->tki", straight[:, :, :2], drawn.keypoints) + straight[:, None, :, 2]
     colours = _means(rgb, silhouettes, (BANDS, 1))
     return crops, affines, mirrored, keypoints, drawn.visible, colours, _means(rgb, 1 - silhouettes, CELLS)
 
 
-def _affines(cameras, mirrored: bool, width: int) -> Float[Array, "time 2 3"]:
-    """Crops follow the walker; undone, his place is the one in the picture of a camera of one focal length."""
+def crop_affines(cameras: Camera, mirrored: bool, width: int) -> Float[Array, "time 2 3"]:
+    """Affines from crop pixels to one picture, for crop cameras that follow a walker (one a frame).
+
+    The picture is that of the same camera at the mean focal length, its axis at 0: it neither jumps nor zooms with the
+    crops. `mirrored`: the crops, `width` pixels wide, were turned round after they were drawn.
+    """
     scale = jnp.mean(cameras.focal) / cameras.focal
     none = jnp.zeros_like(scale)
     x, y = cameras.center[:, 0], cameras.center[:, 1]
