@@ -143,7 +143,10 @@ def test_walkers_are_made_as_asked(place, monkeypatch):
     from gaitnet.walkers import files
 
     asked = []
-    monkeypatch.setattr(files, "_write", lambda path, *rest: asked.append((path, *rest)))
+    undrawn = {
+        name: how._replace(write=lambda path, *rest: asked.append((path, *rest))) for name, how in files.LAYOUTS.items()
+    }
+    monkeypatch.setattr(files, "LAYOUTS", undrawn)
     made = document("walkers", "make", "crowd", "--count", 2, "--view", 0, "--view", 90, "--condition", "CL")
     assert made["walks"] == [
         f"{person}/CL-{session}/{view}.mp4"

@@ -64,15 +64,14 @@ def make(
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"DIR: expected a folder, but {folder} is a file")
-    from gaitnet.walkers.files import GAID_WALKS, WALKS, make_walkers
+    from gaitnet.walkers.files import LAYOUTS, make_walkers
     from gaitnet.walkers.walk import CONDITIONS
 
-    conditions, views = tuple(condition or CONDITIONS), tuple(view or (90.0,))
-    tables = {Layout.VIDEO: dict.fromkeys(CONDITIONS, ("", 2)), Layout.TUM_GAID: GAID_WALKS}
-    walks = sum(number for name, (_, number) in tables.get(layout, WALKS).items() if name in conditions)
+    conditions, views, how = tuple(condition or CONDITIONS), tuple(view or (90.0,)), LAYOUTS[layout.value]
+    walks = sum(name in conditions for _, name, _ in how.walks)
     if len({round(angle) for angle in views}) < len(views):
         raise ValueError("--view: two views are the same in whole degrees, by which files are named; drop one")
-    total = count * walks * (1 if layout == Layout.TUM_GAID else len(views))
+    total = count * walks * (1 if how.one_view else len(views))
     done: list[Path] = []
     with bar(f"drawing walkers in {folder}", "walks") as progress:
 

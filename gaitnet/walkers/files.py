@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,14 +27,6 @@ SETTINGS = "walkers.json"
 
 PHOTOGRAPHS = 100
 """Pictures of a folder that are kept in memory as backgrounds."""
-
-LAYOUTS = ("video", "casia-b", "tum-gaid", "opengait")
-
-WALKS = {"NM": ("nm", 6), "BP": ("bg", 1), "HB": ("bg", 1), "CL": ("cl", 2)}
-"""CASIA-B: condition -> name and number of walks; of its two walks with a bag one has a backpack, one a hand bag."""
-
-GAID_WALKS = {"NM": ("n", 6), "BP": ("b", 2), "SH": ("s", 2)}
-"""TUM-GAID: normal, backpack, coating shoes."""
 
 
 @contextmanager
@@ -238,7 +230,8 @@ def make_walkers(
     if subjects < 1 or frames < 1 or not views:
         raise ValueError(f"subjects, frames, views: expected one or more of each, got {subjects}, {frames}, {views}")
     photographs = None if backgrounds is None else read_photographs(backgrounds)
-    walks, written = list(_walks(layout, conditions)), []
+    how, written = LAYOUTS[layout], []
+    walks = [(*walk, number) for number, walk in enumerate(how.walks) if walk[1] in conditions]
     if walks:
         settings: dict[str, Any] = {
             "seed": seed,
@@ -252,18 +245,18 @@ def make_walkers(
         _same_as_before(Path(root) / SETTINGS, settings)
     for subject in range(1, subjects + 1):
         for name, condition, session, number in walks:
-            for view in views[:1] if layout == "tum-gaid" else views:
+            for view in views[:1] if how.one_view else views:
                 key = jax.random.fold_in(jax.random.key(FILES + seed), subject * 1000 + number)
                 key = jax.random.fold_in(key, round(view * 10))
-                path = _path(Path(root), layout, subject, name, view)
+                path = Path(root) / how.place(subject, name, view)
                 # a video is written before what is known about it, so the latter tells that both are whole
-                if not (path.with_suffix(".json") if layout == "video" else path).exists():
+                if not (path.with_suffix(how.mark) if how.mark else path).exists():
                     walk = {
-                        "key": key, "crowd": FILES + seed, "subject_id": subject, "condition": condition, "view": view,
-                        "frames": frames, "rate": rate, "session": session, "size": size, "shutter": shutter,
-                        "photographs": photographs,
+                        "key": key, "crowd": FILES + seed, "subject_id": subject, "view": view, "session": session,
+                        "condition": CONDITIONS.index(condition), "frames": frames, "rate": rate, "size": size,
+                        "shutter": shutter, "photographs": photographs,
                     }  # fmt: skip
-                    _write(path, layout, f"{subject:03d}-{name}-{view:03.0f}", walk)
+                    how.write(path, f"{subject:03d}-{name}-{view:03.0f}", walk)
                 written.append(path)
                 if on_walk is not None:
                     on_walk(path)
@@ -299,39 +292,54 @@ def _same_as_before(path: Path, settings: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")
 
 
-def _walks(layout: str, conditions: tuple[str, ...]) -> Iterator[tuple[str, int, int, int]]:
-    """Name, condition, session and number of each walk of one person; numbers do not depend on what is left out."""
-    if layout == "video":
-        names = [(f"{name}-{session}", CONDITIONS.index(name), session) for name in CONDITIONS for session in (0, 1)]
-    else:
-        names, taken = [], dict.fromkeys(("nm", "bg", "cl", "n", "b", "s"), 0)
-        for condition, (short, count) in (GAID_WALKS if layout == "tum-gaid" else WALKS).items():
-            for _ in range(count):
-                taken[short] += 1
-                name = f"{short}{taken[short]:02d}" if layout == "tum-gaid" else f"{short}-{taken[short]:02d}"
-                names.append((name, CONDITIONS.index(condition), 0))
-    wanted = {CONDITIONS.index(name) for name in conditions}
-    yield from ((*row, number) for number, row in enumerate(names) if row[1] in wanted)
+class Layout(NamedTuple):
+    """How a data set lies."""
+
+    walks: list[tuple[str, str, int]]
+    """Name, condition and session of every walk of a person."""
+    place: Callable[[int, str, float | int], str]
+    """Person, walk and view -> where it goes in the folder."""
+    write: Callable[[Path, str, dict[str, Any]], None]
+    """Path, stem of file names, and the arguments of `stream_sequence`."""
+    one_view: bool = False
+    mark: str | None = None
+    """Ending of the file that is written last, where a walk is more than one file or folder."""
 
 
-def _path(root: Path, layout: str, subject: int, name: str, view: float | int) -> Path:
-    match layout:
-        case "video":
-            return root / f"{subject:03d}" / name / f"{view:03.0f}.mp4"
-        case "tum-gaid":
-            return root / "image" / f"p{subject:03d}" / name
-        case "casia-b":
-            return root / f"{subject:03d}" / name / f"{view:03.0f}"
-        case _:
-            return root / f"{subject:03d}" / name / f"{view:03.0f}" / f"{view:03.0f}.pkl"
+def _numbered(condition_walks: dict[str, tuple[str, int]], between: str) -> list[tuple[str, str, int]]:
+    """Walks as data sets count them: of several conditions under one name, the numbers go on."""
+    rows: list[tuple[str, str, int]] = []
+    for condition, (short, count) in condition_walks.items():
+        for _ in range(count):
+            number = 1 + sum(name.startswith(short + between) for name, _, _ in rows)
+            rows.append((f"{short}{between}{number:02d}", condition, 0))
+    return rows
 
 
-def _write(path: Path, layout: str, stem: str, walk: dict[str, Any]) -> None:
-    if layout == "video":
-        write_video(path, **walk)
-    elif layout == "tum-gaid":
-        write_frames(path, stream_sequence(**walk))
-    elif layout == "casia-b":
-        write_silhouettes(path, stem, stream_sequence(**walk))
-    else:
-        write_opengait(path, stream_sequence(**walk))
+CASIA_B = _numbered({"NM": ("nm", 6), "BP": ("bg", 1), "HB": ("bg", 1), "CL": ("cl", 2)}, "-")
+"""Of its two walks with a bag one has a backpack, one a hand bag."""
+
+LAYOUTS = {
+    "video": Layout(
+        [(f"{name}-{session}", name, session) for name in CONDITIONS for session in (0, 1)],
+        lambda subject, name, view: f"{subject:03d}/{name}/{view:03.0f}.mp4",
+        lambda path, stem, walk: write_video(path, **walk),
+        mark=".json",
+    ),
+    "casia-b": Layout(
+        CASIA_B,
+        lambda subject, name, view: f"{subject:03d}/{name}/{view:03.0f}",
+        lambda path, stem, walk: write_silhouettes(path, stem, stream_sequence(**walk)),
+    ),
+    "tum-gaid": Layout(
+        _numbered({"NM": ("n", 6), "BP": ("b", 2), "SH": ("s", 2)}, ""),
+        lambda subject, name, view: f"image/p{subject:03d}/{name}",
+        lambda path, stem, walk: write_frames(path, stream_sequence(**walk)),
+        one_view=True,
+    ),
+    "opengait": Layout(
+        CASIA_B,
+        lambda subject, name, view: f"{subject:03d}/{name}/{view:03.0f}/{view:03.0f}.pkl",
+        lambda path, stem, walk: write_opengait(path, stream_sequence(**walk)),
+    ),
+}
