@@ -148,7 +148,7 @@ def _listed(vector: Any) -> list[float] | None:
 def _write(target: Path, document: dict[str, Any], people: "list[Person]") -> tuple[Path, Path]:
     import numpy as np
 
-    from gaitnet.evaluation.files import write_json, write_whole
+    from gaitnet.evaluation.files import json_text, write_together
 
     described = [
         (number, person) for number, person in enumerate(people, 1) if person.identification_vector is not None
@@ -170,8 +170,7 @@ def _write(target: Path, document: dict[str, Any], people: "list[Person]") -> tu
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     npz, text = (target.with_name(target.name + ending) for ending in (".npz", ".json"))
-    write_whole(npz, packed.getvalue())
-    write_json(text, document)
+    write_together({npz: packed.getvalue(), text: json_text(document)})
     return npz, text
 
 

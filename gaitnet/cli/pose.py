@@ -201,7 +201,7 @@ def coco(pictures: list[Picture]) -> dict[str, Any]:
 
 
 def _write(target: Path, document: dict[str, Any], pictures: list[Picture]) -> list[Path]:
-    from gaitnet.evaluation.files import write_csv, write_json
+    from gaitnet.evaluation.files import csv_text, json_text, write_together
     from humanpose.skeleton import JOINTS
 
     header = ["file", "frame", "time", "person", "x0", "y0", "x1", "y1"]
@@ -217,4 +217,4 @@ def _write(target: Path, document: dict[str, Any], pictures: list[Picture]) -> l
         for number, seen in picture.people
     )
     text, sheet = (target.with_name(target.name + ending) for ending in (".json", ".csv"))
-    return [write_json(text, document), write_csv(sheet, header, lines)]
+    return write_together({text: json_text(document), sheet: csv_text(header, lines)})

@@ -14,40 +14,57 @@ import numpy as np
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
-    """Write a file that appears complete or not at all.
+    """Write a file that appears complete or not at all; see `write_together`."""
+    return write_together({Path(path): content})[0]
+
+
+def write_together(contents: Mapping[Path, str | bytes]) -> list[Path]:
+    """Write files that appear complete, and all of them or none.
 
     Raises:
-        OSError: the folder is missing or not writable, or the disk is full; nothing is left behind.
+        OSError: a folder is missing or not writable, or the disk is full; nothing is left behind.
     """
-    path = Path(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    parts: dict[Path, Path] = {}
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private, a report is not
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
+        for path, content in contents.items():
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            parts[path] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private, a report is not
+        for path, part in parts.items():
+            os.replace(part, path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return list(parts)
 
 
 def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> Path:
     """Write a table as CSV (RFC 4180, UTF-8); None and NaN become empty cells."""
+    return write_whole(path, csv_text(header, lines))
+
+
+def csv_text(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """A table as `write_csv` writes it."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
     for line in lines:
         writer.writerow(["" if value is None or value != value else value for value in map(_plain, line)])
-    return write_whole(path, text.getvalue())
+    return text.getvalue()
 
 
 def write_json(path: Path, content: object) -> Path:
     """Write numbers, text, lists, mappings, arrays and dataclasses as JSON; NaN and infinities become null."""
-    return write_whole(path, json.dumps(_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return write_whole(path, json_text(content))
+
+
+def json_text(content: object) -> str:
+    """What `write_json` writes."""
+    return json.dumps(_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain(value: object) -> object:
