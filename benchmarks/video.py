@@ -12,11 +12,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
+from gaitnet.identification.search import Search, load_yardstick
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.video.detect import PersonDetector
 from gaitnet.video.people import people
 from gaitnet.video.read import read_video
 from gaitnet.video.write import VideoWriter
+from humanpose.checkpoint import find
 
 
 def lengthened(video: Path, minutes: float, folder: Path) -> Path:
@@ -48,16 +52,24 @@ def stages(recognizer: GaitRecognizer, video: Path) -> list[tuple[str, float, in
     )
 
     def gait():
-        for track, found in zip(tracks, joints, strict=True):
+        return [
             recognizer.windows_of_track(*found, track.times, track.mirrored)
+            for track, found in zip(tracks, joints, strict=True)
+        ]
 
-    _, describing = clocked(gait)
+    windows, describing = clocked(gait)
+    strangers = load_yardstick(find("gait"), recognizer.identity)
+    # twenty of the strangers stand for people who are enrolled
+    search = Search.over(strangers.vectors[:20], list(strangers.subject_ids[:20]), strangers)
+    vectors = [part.mean(axis=0) for part in windows if len(part)]
+    _, answering = clocked(lambda: search.identify(np.stack(vectors)) if vectors else None)
     crops = sum(len(track.crops) for track in tracks)
     return [
         ("read and decode", reading, len(frames)),
         ("find, track, crop", finding, len(frames)),
         ("joints", posing, crops),
         ("pose maps and GaitNN", describing, crops),
+        ("who it is, of twenty", answering, len(frames)),
     ]
 
 
