@@ -1,4 +1,4 @@
-"""From a video file to identification vectors: frames per second of each stage and of the whole, and peak memory.
+"""From a video file to who it is: frames per second of each stage and of the whole, and peak memory.
 
 python benchmarks/video.py walk.mp4
 python benchmarks/video.py walk.mp4 --minutes 10     # the same film again and again, encoded as one long file
@@ -59,8 +59,8 @@ def stages(recognizer: GaitRecognizer, video: Path) -> list[tuple[str, float, in
 
     windows, describing = clocked(gait)
     strangers = load_yardstick(find("gait"), recognizer.identity)
-    # twenty of the strangers stand for people who are enrolled
-    search = Search.over(strangers.vectors[:20], list(strangers.subject_ids[:20]), strangers)
+    # of the strangers, two walks each, twenty stand for people who are enrolled
+    search = Search.over(strangers.vectors[:40], list(strangers.subject_ids[:40]), strangers)
     vectors = [part.mean(axis=0) for part in windows if len(part)]
     _, answering = clocked(lambda: search.identify(np.stack(vectors)) if vectors else None)
     crops = sum(len(track.crops) for track in tracks)

@@ -23,7 +23,7 @@ TOP, BOTTOM = -0.62, 0.60
 SPREAD = 0.6
 """Standard deviation of a joint's blob, in grid cells: wide enough that neighbouring cells tell the sub-cell place."""
 REACH = 0.05
-"""Seconds on either side of a step from which frames are read: three at 25 or 30 a second, five at 60."""
+"""Seconds on either side of a step from which frames are read: about three at 25 or 30 a second, five or six at 60."""
 SMOOTHING = 0.5
 """Standard deviation in seconds of the window that averages the pelvis's path and the height: about half a stride."""
 

@@ -207,3 +207,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 def test_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="none"):
         files.write_whole(tmp_path / "none" / "a.html", "x")
+
+
+def test_files_that_belong_together_appear_together_or_not_at_all(tmp_path):
+    (tmp_path / "b.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write_together({tmp_path / "a.npz": b"a", tmp_path / "b.json": "b"})
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
+    (tmp_path / "b.json").rmdir()
+    written = files.write_together({tmp_path / "a.npz": b"a", tmp_path / "b.json": "b"})
+    assert [path.read_bytes() for path in written] == [b"a", b"b"]

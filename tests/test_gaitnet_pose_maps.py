@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaitnet.pose_maps import BOTTOM, GRID, RATE, TOP, WIDTH, draw_maps, pose_maps_of_track, resample
-from gaitnet.recognizer import windows
+from gaitnet.recognizer import maps_of_walk, windows
 from humanpose.skeleton import INDEX, JOINTS
 
 STANDING = {
@@ -97,6 +97,33 @@ def test_resampling_keeps_a_swing_and_calms_trembling(fps):
     np.testing.assert_allclose(kept[[0, -1], 0, 0], expected[[0, -1]], atol=3.0)
     trembling = resample((swing + noise).astype(np.float32), sure, times)[0] - kept
     assert np.std(trembling[1:-1]) < (0.7 if fps == 60 else 1.1)
+
+
+def test_resampling_may_begin_later():
+    times = np.arange(50) / 25
+    keypoints = np.broadcast_to(times[:, None, None] * 10, (50, 16, 2)).astype(np.float32)
+    sure = np.ones((50, 16), np.float32)
+    late, _ = resample(keypoints, sure, times, start=0.04)
+    np.testing.assert_allclose(late[:, 5, 1], 10 * (0.04 + np.arange(len(late)) / RATE), atol=1e-3)
+    assert len(late) == len(resample(keypoints, sure, times)[0])
+
+
+@pytest.mark.parametrize(
+    ("times", "parts"),
+    [
+        (np.arange(50) / 25, 2),
+        (np.arange(50) / 12.5, 1),
+        (np.concatenate([np.arange(50) / 25, 5 + np.arange(50) / 25]), 4),
+        (np.arange(20) / 25, 0),
+    ],
+)
+def test_a_walk_is_mapped_twice_where_there_are_frames_for_it(times, parts):
+    """And by itself on either side of a gap; one that is too short is not."""
+    keypoints = 100 + np.random.default_rng(0).normal(0, 20, (len(times), 16, 2)).astype(np.float32)
+    maps = list(maps_of_walk(keypoints, np.ones((len(times), 16), np.float32), times, False))
+    assert len(maps) == parts
+    if parts == 2:
+        assert not np.allclose(maps[0][:20], maps[1][:20])
 
 
 def test_one_frame_is_no_walk():

@@ -131,6 +131,13 @@ def test_who_is_far_away_is_told_so_and_flickers_are_not(height):
     assert list(people(short, _primed(far))) == []
 
 
+@pytest.mark.parametrize("rate", [2.5, 3.0])
+def test_few_frames_a_second_are_enough_to_follow_somebody(rate):
+    """As surveillance recorders keep them: further apart than a flicker is waited for."""
+    slow = [Frame(k, k / rate, one.image) for k, one in enumerate(list(_frames(300, speed=15 * rate))[::10])]
+    assert [track.reason for track in people(slow, _primed(slow)) if track.reason is None] == [None]
+
+
 def test_nobody_is_followed_across_a_pause():
     """A recording that stops and goes on, as one started by motion does: two walks, each with its own frames."""
     frames = list(_frames(110))

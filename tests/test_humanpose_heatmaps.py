@@ -13,6 +13,7 @@ from humanpose.heatmaps import (
     crop_to_heatmap,
     decode_heatmaps,
     decode_joint_maps,
+    elsewhere,
     encode_keypoints,
     heatmap_to_crop,
     smooth,
@@ -179,3 +180,16 @@ def test_bad_arguments_are_named():
         encode_keypoints(keypoints, visible, (8, 8), size=0.0)
     with pytest.raises(ValueError, match="size must be odd"):
         smoothing_filter(4, 1.0, 1.0)
+
+
+def test_elsewhere_is_the_next_likeliest_place():
+    """A map with two peaks: the first is decoded, and what is left without it gives the second."""
+    first, second = np.array([[[10.0, 8.0]]]), np.array([[[25.5, 30.0]]])
+    maps = encode_keypoints(first, np.ones((1, 1)), (48, 36), "gaussian", 1.5)
+    maps = maps + 0.4 * encode_keypoints(second, np.ones((1, 1)), (48, 36), "gaussian", 1.5)
+    maps = maps / maps.sum((1, 2), keepdims=True)
+    found, sure = decode_joint_maps(maps)
+    other, less_sure = decode_joint_maps(elsewhere(maps, found))
+    np.testing.assert_allclose(found, first, atol=0.1)
+    np.testing.assert_allclose(other, second, atol=0.1)
+    assert 0.2 < float(less_sure[0, 0]) < float(sure[0, 0]) < 0.8

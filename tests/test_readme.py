@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stand_ins import bad, film, good
 
@@ -45,6 +46,10 @@ def test_shipped_weights_belong_together():
     recognizer = GaitRecognizer.load()
     strangers = load_yardstick(checkpoint.find("gait"), recognizer.identity)
     assert strangers.vectors.shape[1] == recognizer.gait.config.size
+    for file in (ROOT / "checkpoints").rglob("*.npz"):
+        with np.load(file, allow_pickle=False) as stored:
+            kinds = {str(stored[name].dtype) for name in stored.files}
+        assert not kinds & {"float32", "float64"}, file
     size = sum(file.stat().st_size for file in (ROOT / "checkpoints").rglob("*") if file.is_file())
     assert size < 25e6
 

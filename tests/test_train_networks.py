@@ -73,7 +73,7 @@ def test_a_detector_is_trained_shipped_and_used(tmp_path):
 
 
 def test_boxes_of_drawn_scenes_hold_the_walkers():
-    """The share of walkers' pixels, told by what changes between a scene and the next, cannot lie outside all boxes."""
+    """Boxes of walkers' size and shape, within the picture."""
     import jax
 
     images, boxes, present = walkers_scenes((96, 96))(jax.random.split(jax.random.key(0), 6))

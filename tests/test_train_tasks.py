@@ -130,7 +130,7 @@ def test_a_file_without_walks_is_refused(tmp_path):
 
 
 def test_damaged_or_older_walks_are_refused(followed, tmp_path):
-    arrays = followed._asdict()
+    arrays = followed._asdict() | {"rate": np.float64(25)}
     path = tmp_path / "w.npz"
 
     def refused(match, **changed):
@@ -139,6 +139,7 @@ def test_damaged_or_older_walks_are_refused(followed, tmp_path):
             read_walks(path)
 
     refused("no truth, condition in it", truth=None, condition=None)
+    refused("12.5 frames a second", rate=np.float64(12.5))
     refused("conditions that are none", condition=followed.condition + 9)
     refused("not finite", truth=np.full_like(followed.truth, np.nan))
     refused("condition of shape", condition=followed.condition[:1])

@@ -138,7 +138,7 @@ def walks(
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/walks.npz"),
     subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 800,
     count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 6,
-    frames: Annotated[int, typer.Option(min=24, help="Length of a walk, 25 frames a second.")] = 52,
+    frames: Annotated[int, typer.Option(min=52, help="Length of a walk, 25 frames a second.")] = 52,
 ) -> None:
     """Render walks of the gait task's people and follow them with the pose network, for the presets that read such."""
     from gaitnet.cli.output import bar

@@ -108,7 +108,7 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
         drawn = jax.vmap(partial(draw_keypoints, steps=config.frames))(
             jax.random.split(of_walks, count), people, condition, view, session
         )
-        walks = observe(of_errors, drawn, condition, subjects, batch.get("errors"))
+        walks = observe(of_errors, drawn, condition, subjects, batch["errors"] if config.seen else None)
         if config.seen:
             followed = jax.vmap(placed)(Observed(batch["keypoints"], batch["probability"]))
             walks = jax.tree.map(lambda *both: jnp.concatenate(both), walks, followed)
@@ -157,12 +157,15 @@ def learned_errors(config: GaitTaskConfig, followed: Walks | None) -> Errors | N
 def make_batches(config: GaitTaskConfig, followed: Walks | None = None, errors: Errors | None = None):
     """The identities whose walks are drawn in the step, and those of whom followed walks are read, with these.
 
-    `errors` are the `learned_errors` of the followed walks.
+    `errors` are the `learned_errors` of the followed walks. Raises ValueError where the preset reads both, and one is
+    missing.
     """
+    if config.seen and (followed is None or errors is None):
+        raise ValueError("this preset reads followed walks and the errors in them (learned_errors)")
 
     def batch_at(step: int) -> dict[str, Any]:
         drawn = sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)
-        if followed is None:
+        if followed is None or not config.seen:
             return {"subjects": drawn}
         return {"subjects": drawn, "errors": errors, **_read(config, followed, step)}
 

@@ -5,7 +5,6 @@ followed once, as the video road follows people, and the gait task reads them be
 """
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float16, Int
 
 from gaitnet.crowd import see_walks
+from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
 from gaitnet.pose_maps import RATE, resample
 from gaitnet.recognizer import GaitRecognizer
@@ -94,12 +94,10 @@ def make_walks(
         truth=np.stack(truth).reshape(*lead, *truth[0].shape),
         condition=np.array([CONDITIONS.index(plan.condition) for plan in plans], np.int8).reshape(lead),
         seed=np.int64(seed),
+        rate=np.float64(FRAME_RATE),
     )
     to.parent.mkdir(parents=True, exist_ok=True)
-    part = to.with_name(f".{to.name}.part")
-    part.write_bytes(buffer.getvalue())
-    os.replace(part, to)
-    return to
+    return write_whole(to, buffer.getvalue())
 
 
 def _to_the_right(steps: Float[np.ndarray, "time 16 2"], mirrored: bool) -> Float16[np.ndarray, "time 16 2"]:
@@ -112,9 +110,11 @@ def _to_the_right(steps: Float[np.ndarray, "time 16 2"], mirrored: bool) -> Floa
 def read_walks(path: Path) -> Walks:
     """What `make_walks` wrote; ValueError for any other file."""
     try:
-        stored = read_arrays(path.read_bytes(), "keypoints", "probability", "truth", "condition", "seed")
+        stored = read_arrays(path.read_bytes(), "keypoints", "probability", "truth", "condition", "seed", "rate")
         floats = {name: stored[name].astype(np.float32) for name in ("keypoints", "probability", "truth")}
         walks = Walks(**floats, condition=stored["condition"], seed=int(stored["seed"]))
+        if stored["rate"] != FRAME_RATE:
+            raise ValueError(f"{stored['rate']} frames a second, expected {FRAME_RATE}")
         shape = walks.probability.shape
         expected = {"keypoints": (*shape, 2), "truth": (*shape, 2), "condition": shape[:2]}
         if not (np.isfinite(walks.keypoints).all() and np.isfinite(walks.truth).all()):

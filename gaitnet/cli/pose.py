@@ -58,7 +58,7 @@ def pose(
     check_videos([file])
     (target,) = result_names([file], output, ".pose")
     recognizer = load(weights)
-    people: list[Person] = []
+    people: list[Person] | None = None
     if file.is_dir() and not frames:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
     elif file.suffix.lower() in PICTURES and file.is_file():
@@ -66,17 +66,17 @@ def pose(
     else:
         people = look(recognizer, file)
         pictures, drawn = _film(people, file, target.with_name(target.name + ".mp4") if overlay else None)
-    document = coco(pictures) | ({"people": records(people)} if people else {})
+    document = coco(pictures) | ({} if people is None else {"people": records(people)})
     written = _write(target, document, pictures) + ([drawn] if drawn else [])
     if as_json:
         emit(document)
         return
     if not document["annotations"]:
         note(f"{file}: nobody was found")
-    if any(one.reason for one in people):
+    if people is not None and any(one.reason for one in people):
         show(file, people)
     found = f"{len(document['annotations'])} people"
-    if people:
+    if people is not None:
         walkers = {one["track_id"] for one in document["annotations"]}
         found = f"joints of {len(walkers)} of {len(people)} people"
     say(f"{found} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")

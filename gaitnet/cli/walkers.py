@@ -69,8 +69,6 @@ def make(
 
     conditions, views, how = tuple(condition or CONDITIONS), tuple(view or (90.0,)), LAYOUTS[layout.value]
     walks = sum(name in conditions for _, name, _ in how.walks)
-    if len({round(angle) for angle in views}) < len(views):
-        raise ValueError("--view: two views are the same in whole degrees, by which files are named; drop one")
     total = count * walks * (1 if how.one_view else len(views))
     done: list[Path] = []
     with bar(f"drawing walkers in {folder}", "walks") as progress:

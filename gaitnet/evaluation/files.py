@@ -1,6 +1,7 @@
 """Results to disk: text, CSV and JSON, each under a temporary name first, so that nobody ever reads half a file."""
 
 import csv
+import errno
 import io
 import json
 import math
@@ -22,8 +23,12 @@ def write_together(contents: Mapping[Path, str | bytes]) -> list[Path]:
     """Write files that appear complete, and all of them or none.
 
     Raises:
-        OSError: a folder is missing or not writable, or the disk is full; nothing is left behind.
+        OSError: a folder is missing or not writable, a folder has one of the names, or the disk is full; nothing is
+            left behind.
     """
+    for path in contents:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     parts: dict[Path, Path] = {}
     try:
         for path, content in contents.items():

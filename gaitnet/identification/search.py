@@ -1,7 +1,6 @@
 """A gallery made ready for questions: the machine fitted on it, and the threshold that strangers set against it."""
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
 from gaitnet.identification.open_set import (
     OpenSetCalibration,
@@ -190,9 +190,7 @@ def save_strangers(path: str | Path, strangers: Strangers) -> None:
         subject_ids=np.array(strangers.subject_ids),
         model=np.array(strangers.model),
     )
-    part = Path(path).with_name(f".{Path(path).name}.part")
-    part.write_bytes(buffer.getvalue())
-    os.replace(part, path)
+    write_whole(Path(path), buffer.getvalue())
 
 
 _UNSET = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})

@@ -74,7 +74,9 @@ class Tracker:
         self, frame: Frame, boxes: Float[np.ndarray, "person 4"], scores: Float[np.ndarray, " person"] | None = None
     ) -> list[Track]:
         """Take in the boxes of the next frame; returns the tracks that ended by now (confirmed ones only)."""
-        ended = self._end(frame.time, frame.image.shape[:2])  # nobody is followed across a longer gap
+        # nobody is followed across a longer gap: a recording that stopped and went on
+        ended = [one for one in self.live if one.confirmed and frame.time - one.last_seen > self.longest_gap]
+        self.live = [one for one in self.live if frame.time - one.last_seen <= self.longest_gap]
         clothing = [_clothing(frame.image, box) for box in boxes]
         expected = np.array([track.expected(frame.time) for track in self.live]).reshape(-1, 4)
         crowds = self._crowds(expected, boxes)
@@ -114,6 +116,8 @@ class Tracker:
                     continue
                 middle = (expected[row, 0] + expected[row, 2]) / 2
                 height = max(expected[row, 3] - expected[row, 1], 1.0)
+                if not 0.4 < (box[3] - box[1]) / height < 2.5:
+                    continue  # a flag behind somebody is no second person in the box
                 level = abs(expected[row, 3] - box[3]) < 0.35 * height or (
                     min(expected[row, 3], box[3]) - max(expected[row, 1], box[1]) > 0.6 * height
                 )

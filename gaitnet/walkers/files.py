@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -219,8 +220,8 @@ def make_walkers(
         The paths of all walks.
 
     Raises:
-        ValueError: an unknown layout or condition, no subjects, frames or views; no picture in `backgrounds`; or
-            `root` holds walkers that were drawn otherwise.
+        ValueError: an unknown layout or condition, no subjects, frames or views; two views of one name; no picture in
+            `backgrounds`; or `root` holds walkers that were drawn otherwise.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
@@ -229,6 +230,8 @@ def make_walkers(
         raise ValueError(f"conditions: expected some of {', '.join(CONDITIONS)}, got {', '.join(unknown) or 'none'}")
     if subjects < 1 or frames < 1 or not views:
         raise ValueError(f"subjects, frames, views: expected one or more of each, got {subjects}, {frames}, {views}")
+    if not LAYOUTS[layout].one_view and len({round(view) for view in views}) < len(views):
+        raise ValueError("views: two are the same in whole degrees, by which files are named; drop one")
     photographs = None if backgrounds is None else read_photographs(backgrounds)
     how, written = LAYOUTS[layout], []
     walks = [(*walk, number) for number, walk in enumerate(how.walks) if walk[1] in conditions]
@@ -271,10 +274,11 @@ def read_photographs(folder: Path) -> UInt8[np.ndarray, "photograph 240 320 3"]:
 
     files = sorted(file for file in folder.glob("*") if file.suffix.lower() in PICTURES)
     read = (cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) for file in files)
-    found = [cv2.resize(one, (320, 240), interpolation=cv2.INTER_AREA) for one in read if one is not None]
+    sound = islice((one for one in read if one is not None), PHOTOGRAPHS)
+    found = [cv2.resize(one, (320, 240), interpolation=cv2.INTER_AREA) for one in sound]
     if not found:
         raise ValueError(f"backgrounds: expected a folder with pictures, {folder} has none that can be read")
-    return np.stack(found[:PHOTOGRAPHS]).astype(np.uint8)
+    return np.stack(found).astype(np.uint8)
 
 
 def _same_as_before(path: Path, settings: dict[str, Any]) -> None:
