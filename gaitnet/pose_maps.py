@@ -111,10 +111,10 @@ def resample(
     The first step lies `start` seconds after the first frame, the others follow as long as there are frames.
 
     Every step is the value of a least-squares parabola over `REACH` seconds on either side, or one and a half frames
-    where these are further apart, weighted by probability and nearness (Savitzky & Golay, 1964, for uneven times). A
-    wider reach, which calms trembling, was tried: it cost walkers 3 of 100 names. A joint below `trusted` does not
-    count; where fewer than three frames do, the way between the nearest trusted ones is straight. Gaps in `times`,
-    variable frame rates and dropped frames need no care of their own.
+    where these are further apart, weighted by probability and nearness (Savitzky & Golay, 1964, for uneven times). No
+    wider, though that would calm trembling: networks that learned from unsmoothed walks name fewer smoothed ones. A
+    joint below `trusted` does not count; where fewer than three frames do, the way between the nearest trusted ones is
+    straight. Gaps in `times`, variable frame rates and dropped frames need no care of their own.
     """
     if len(times) < 2:
         raise ValueError(f"times: resampling needs two frames or more, got {len(times)}")

@@ -103,7 +103,7 @@ def opened(path: Path, recognizer: "GaitRecognizer") -> "Gallery":
 
 def as_it_is(path: Path) -> "Gallery | None":
     """The gallery, whichever networks it is of: listing and forgetting people must not need them. None if no file."""
-    from gaitnet.identification.gallery import Gallery, _decode
+    from gaitnet.identification.gallery import Gallery, decode_gallery
 
     if path.is_dir():
         raise ValueError(f"--gallery: {path} is a folder; name a file")
@@ -111,7 +111,7 @@ def as_it_is(path: Path) -> "Gallery | None":
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    manifest, vectors = _decode(content, path)
+    manifest, vectors = decode_gallery(content, path)
     return Gallery(path, manifest["model_sha256"], vectors.shape[1])
 
 

@@ -88,7 +88,7 @@ class Gallery:
         except FileNotFoundError:
             self.templates, self.vectors = (), np.zeros((0, self.size), np.float32)
             return
-        manifest, vectors = _decode(content, self.path)
+        manifest, vectors = decode_gallery(content, self.path)
         if manifest["model_sha256"] != self.model_sha256:
             raise GalleryError(
                 f"{self.path} was enrolled with model {manifest['model_sha256']}, but the model in use is "
@@ -230,7 +230,7 @@ def _encode(templates: tuple[Template, ...], vectors: np.ndarray, model_sha256: 
     return buffer.getvalue()
 
 
-def _decode(content: bytes, path: Path) -> tuple[dict[str, Any], np.ndarray]:
+def decode_gallery(content: bytes, path: Path) -> tuple[dict[str, Any], np.ndarray]:
     """Manifest and vectors of a gallery file, everything checked; any other bytes raise GalleryError."""
     try:
         arrays = read_arrays(content, "manifest", "vectors")
