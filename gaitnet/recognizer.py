@@ -84,11 +84,11 @@ class GaitRecognizer:
         """
         pose, gait = ("pose", "gait") if folder is None else (Path(folder) / "pose", Path(folder) / "gait")
         network, sha256 = load_gaitnn(gait)
-        pose_sha256 = checkpoint.load(checkpoint.find(pose))[1]["weights"]["sha256"]
+        pose_network = HumanPoseNN.load(pose)
         detector = load_detector("detect" if folder is None else Path(folder) / "detect")
         # vectors can be compared only where both stages had the same weights and were used alike
-        identity = f"{pose_sha256[:16]}-{sha256[:16]}-{DESCRIBING}"
-        return cls(HumanPoseNN.load(pose), network, identity, detector)
+        identity = f"{pose_network.sha256[:16]}-{sha256[:16]}-{DESCRIBING}"
+        return cls(pose_network, network, identity, detector)
 
     def describe(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> list[Person]:
         """Everybody in a video, in the order of their first appearance.

@@ -57,6 +57,7 @@ class HumanPoseNN:
             `heatmaps.decode_heatmaps` is for sigmoid maps.
         flip_test: average the joint maps with those of the mirrored crop: twice the work, a little more accurate. Pose
             features stay those of the crop itself.
+        sha256: of the weights, where they came from a checkpoint.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class HumanPoseNN:
         size: tuple[int, int] = SIZE,
         decode: Callable[[Array], tuple[Array, Array]] = decode_joint_maps,
         flip_test: bool = False,
+        sha256: str = "",
     ) -> None:
         self.size = size
+        self.sha256 = sha256
         self.flip_test = flip_test
         graph, state = nnx.split(model)
         # A copy, so that switching dropout and batch statistics off does not reach into a training run.
@@ -99,12 +102,12 @@ class HumanPoseNN:
 
         Raises `checkpoint.CheckpointError` where it is missing, damaged, or not a pose checkpoint.
         """
-        model, _ = checkpoint.load_model(
+        model, sha256 = checkpoint.load_model(
             DEFAULT if directory_or_name is None else directory_or_name,
             MobilePoseConfig,
             lambda config: MobilePose(config, rngs=nnx.Rngs(0)),
         )
-        return cls(model, (model.config.image_height, model.config.image_width), flip_test=flip_test)
+        return cls(model, (model.config.image_height, model.config.image_width), flip_test=flip_test, sha256=sha256)
 
     def forward(
         self, crops: UInt8[np.ndarray, "batch height width 3"]
