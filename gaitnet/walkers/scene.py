@@ -144,6 +144,10 @@ def draw_floor(key: PRNGKeyArray, kind: Int[Array, ""] | int) -> Float[Array, "h
     return jnp.clip(floor, 0, 255)
 
 
+PHOTOGRAPH_WIDTH = 13.0
+"""Metres that a photograph behind the walker is wide."""
+
+
 def draw_scene(key: PRNGKeyArray, photographs: Array | None = None, photograph_share: float = 1.0) -> Scene:
     """A place, light and sensor; independent of who walks there.
 
@@ -162,6 +166,8 @@ def draw_scene(key: PRNGKeyArray, photographs: Array | None = None, photograph_s
     if photographs is not None:
         chosen = photographs[jax.random.randint(of_photograph, (), 0, photographs.shape[0])].astype(jnp.float32)
         wall = jnp.where(take, jax.image.resize(chosen, (*WALL_SIZE, 3), "linear"), wall)
+        # a photograph fills the view: repeated like wallpaper it would show people upside down
+        density = density.at[0].set(jnp.where(take, WALL_SIZE[1] / PHOTOGRAPH_WIDTH, density[0]))
         skirting = jnp.where(take, -WALL_SIZE[0] / density[0] * 0.35, 0.0)
     around, high = draws.between(0.0, 2 * jnp.pi), jnp.deg2rad(draws.between(25.0, 80.0))
     ambient = draws.between(0.35, 0.8)
