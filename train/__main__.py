@@ -103,11 +103,13 @@ def gait(
     init: Init = None,
     steps: Steps = None,
     walks: Annotated[Path | None, typer.Option(help="Followed walks, of python -m train walks.")] = None,
+    real: Annotated[Path | None, typer.Option(help="Real walks, of python -m train real.")] = None,
     teacher: Annotated[Path | None, typer.Option(help='The run of preset "skeleton", for the preset "distil".')] = None,
 ) -> None:
     """Identification vectors: walkers drawn on the device, as a pose network would see them, or followed by one."""
     from train import gait as task
     from train.config import GAIT_PRESETS
+    from train.real import difference, read_real
     from train.teacher import take_over, teacher_of
     from train.walks import read_walks
 
@@ -121,8 +123,13 @@ def gait(
         raise ValueError(f"--walks: this preset reads none; these do: {readers}")
     followed = None if walks is None else read_walks(walks)
     errors = task.learned_errors(config, followed)
-    batches = task.make_batches(config, followed, errors)
-    read = {} if walks is None else {"walks_sha256": hashlib.sha256(walks.read_bytes()).hexdigest()}
+    apart = None if real is None or followed is None else difference(read_real(real), followed)
+    batches = task.make_batches(config, followed, errors, apart)
+    read = {
+        f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in (("walks", walks), ("real", real))
+        if path is not None
+    }
     model, origin = _begin(task, config, init)
     knowing = None
     if teacher is not None:
@@ -147,6 +154,20 @@ def walks(
 
     with bar("following walks", "walks") as progress:
         typer.echo(make_walks(weights, to, subjects, count, frames, GAIT_PRESETS["skeleton"].seed, progress))
+
+
+@app.command()
+def real(
+    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    data: Data = Path("data"),
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/real.npz"),
+) -> None:
+    """How real people's joints differ from walkers', for the presets that read this: posture and swing, no names."""
+    from gaitnet.cli.output import bar
+    from train.real import make_real
+
+    with bar("following real walks", "videos") as progress:
+        typer.echo(make_real(weights, data / "kth_walking", to, progress))
 
 
 @app.command()

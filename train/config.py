@@ -63,6 +63,9 @@ class GaitTaskConfig:
 
     `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
     `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
+    `hurry`: s.d. of the logarithm of how much faster than usual a drawn walk is, beside what walkers vary themselves.
+    `real`: share of the walks that are changed to look as the pose network sees real video (`train.real`); with
+    `offset`, the s.d. at most, percent of height, by which their joints are off all the time.
     """
 
     subjects: int = 2000
@@ -73,6 +76,9 @@ class GaitTaskConfig:
     steps: int = 4000
     view_spread: float = 12.0
     any_view: float = 0.3
+    hurry: float = 0.0
+    real: float = 0.0
+    offset: float = 0.0
     network: Literal["GaitNN", "SkeletonGRU"] = "GaitNN"
     deep: bool = False
     distil: bool = False
@@ -89,6 +95,12 @@ class GaitTaskConfig:
             raise ValueError(f"people: a batch of {self.people} people cannot be drawn from {self.subjects} subjects")
         if self.network not in ("GaitNN", "SkeletonGRU"):
             raise ValueError(f"network: expected GaitNN or SkeletonGRU, got {self.network!r}")
+        if self.hurry < 0 or self.offset < 0 or not 0 <= self.real <= 1:
+            raise ValueError(
+                f"hurry and offset must be 0 or more, real from 0 to 1, got {self.hurry}, {self.offset}, {self.real}"
+            )
+        if self.real and not self.seen:
+            raise ValueError("real: real video is compared with followed walks; set seen")
         if self.distil and self.network == "SkeletonGRU":
             raise ValueError("distil: a SkeletonGRU has no teacher; GaitNN has")
         if self.distil and self.optimizer.weight_decay:
@@ -106,6 +118,9 @@ GAIT_PRESETS = {
         frames=26,
         steps=5500,
         any_view=0.15,
+        hurry=0.12,
+        real=0.5,
+        offset=1.2,
         network="SkeletonGRU",
         optimizer=OptimizerConfig(2e-3, weight_decay=0.02),
     ),
@@ -116,6 +131,9 @@ GAIT_PRESETS = {
         walks=2,
         steps=2600,
         any_view=0.15,
+        hurry=0.12,
+        real=0.5,
+        offset=1.2,
         distil=True,
         optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),
     ),

@@ -20,13 +20,15 @@ from gaitnet.losses import softmax_cross_entropy, supervised_contrastive_loss
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, GaitOutput
 from gaitnet.models.skeleton_gru import SkeletonGRU, SkeletonGRUConfig
 from gaitnet.pose_maps import RATE, draw_maps
+from gaitnet.walkers import norms
 from gaitnet.walkers.body import Person, draw_person
 from gaitnet.walkers.motion import walk_points
-from gaitnet.walkers.walk import CONDITIONS, draw_walk
+from gaitnet.walkers.walk import CONDITIONS, Walk, draw_walk
 from humanpose.skeleton import FLIP, INDEX
 from train.config import GaitTaskConfig
 from train.data import sample_indices
 from train.gait_errors import Errors, Observed, errors_of, observe, placed
+from train.real import Difference, as_if_real
 from train.walks import PHASES, Walks
 
 
@@ -58,6 +60,21 @@ def project_walk(key: PRNGKeyArray, points: Float[Array, "time 16 3"], view: Flo
     return jnp.stack([x * jnp.cos(roll) - y * jnp.sin(roll), x * jnp.sin(roll) + y * jnp.cos(roll)], axis=-1)
 
 
+def at_speed(walk: Walk, factor: Float[Array, ""]) -> Walk:
+    """The same walk `factor` times as fast, by the rules that walks of different speed follow in `draw_walk`.
+
+    People walk at the speed they feel like: CMU's performers differ by a third from clip to clip, the literature's
+    repeated walks, which the walkers follow, by a twentieth.
+    """
+    swing = jnp.concatenate([walk.arm[..., :1], walk.arm[..., 1:] * jnp.sqrt(factor)], axis=-1)
+    return walk._replace(
+        speed=walk.speed * factor,
+        cadence=walk.cadence * jnp.sqrt(factor),
+        stance=walk.stance + norms.STANCE_PER_SPEED * walk.speed * (factor - 1),
+        arm=swing,
+    )
+
+
 def draw_keypoints(
     key: PRNGKeyArray,
     person: Person,
@@ -65,10 +82,13 @@ def draw_keypoints(
     view: Float[Array, ""],
     session: Int[Array, ""],
     steps: int,
+    hurry: float = 0.0,
 ) -> Float[Array, "time 16 2"]:
-    """One walk of `person`, `steps` long at `RATE`: where the joints are in the picture."""
-    of_walk, of_camera = jax.random.split(key)
+    """One walk of `person`, `steps` long at `RATE`: where the joints are in the picture. `hurry` as in the config."""
+    of_walk, of_camera, of_hurry = jax.random.split(key, 3)
     walk = draw_walk(of_walk, person, condition, session)
+    if hurry:
+        walk = at_speed(walk, jnp.exp(hurry * jnp.clip(jax.random.normal(of_hurry), -2, 2)))
     points = walk_points(person.body, walk, jnp.arange(steps) / RATE)
     return project_walk(of_camera, points[:, :16], view)
 
@@ -96,7 +116,7 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
     def loss_fn(model: GaitNN | SkeletonGRU, batch: Mapping[str, Any], rngs: nnx.Rngs):
         subjects = jnp.repeat(batch["subjects"], config.walks)
         count = subjects.shape[0]
-        of_condition, of_view, of_side, of_session, of_walks, of_errors = jax.random.split(rngs(), 6)
+        of_condition, of_view, of_side, of_session, of_walks, of_errors, of_real = jax.random.split(rngs(), 7)
         people = jax.vmap(lambda subject: draw_person(jax.random.fold_in(jax.random.key(config.seed), subject)))(
             subjects
         )
@@ -105,7 +125,7 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
         any_view = jax.random.uniform(of_view, (count,), minval=0.0, maxval=180.0)
         view = jnp.where(jax.random.bernoulli(of_side, config.any_view, (count,)), any_view, about_side)
         session = jax.random.randint(of_session, (count,), 0, 2)
-        drawn = jax.vmap(partial(draw_keypoints, steps=config.frames))(
+        drawn = jax.vmap(partial(draw_keypoints, steps=config.frames, hurry=config.hurry))(
             jax.random.split(of_walks, count), people, condition, view, session
         )
         walks = observe(of_errors, drawn, condition, subjects, batch["errors"] if config.seen else None)
@@ -113,6 +133,9 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
             followed = jax.vmap(placed)(Observed(batch["keypoints"], batch["probability"]))
             walks = jax.tree.map(lambda *both: jnp.concatenate(both), walks, followed)
             subjects = jnp.concatenate([subjects, jnp.repeat(batch["seen"], config.walks)])
+        if config.real:
+            changed = as_if_real(of_real, walks.keypoints, batch["real"], config.real, config.offset)
+            walks = walks._replace(keypoints=changed)
         output = _describe(model, walks, train=True, rngs=rngs)
         if teacher is not None:
             told = _describe(teacher, walks).frame_vectors
@@ -154,20 +177,26 @@ def learned_errors(config: GaitTaskConfig, followed: Walks | None) -> Errors | N
     return None
 
 
-def make_batches(config: GaitTaskConfig, followed: Walks | None = None, errors: Errors | None = None):
+def make_batches(
+    config: GaitTaskConfig, followed: Walks | None = None, errors: Errors | None = None, real: Difference | None = None
+):
     """The identities whose walks are drawn in the step, and those of whom followed walks are read, with these.
 
-    `errors` are the `learned_errors` of the followed walks. Raises ValueError where the preset reads both, and one is
-    missing.
+    `errors` are the `learned_errors` of the followed walks, `real` how walks in real video differ from them. Raises
+    ValueError where the preset reads one of them that is missing, or does not read `real` that is there.
     """
     if config.seen and (followed is None or errors is None):
         raise ValueError("this preset reads followed walks and the errors in them (learned_errors)")
+    if bool(config.real) != (real is not None):
+        needed = "needs real walks: make them with python -m train real, and pass --real"
+        raise ValueError(f"this preset {needed if config.real else 'reads no real walks: leave --real out'}")
 
     def batch_at(step: int) -> dict[str, Any]:
         drawn = sample_indices(step, config.people, config.subjects, config.seed).astype(np.int32)
         if followed is None or not config.seen:
             return {"subjects": drawn}
-        return {"subjects": drawn, "errors": errors, **_read(config, followed, step)}
+        more = {} if real is None else {"real": real}
+        return {"subjects": drawn, "errors": errors, **more, **_read(config, followed, step)}
 
     return batch_at
 
