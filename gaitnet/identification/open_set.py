@@ -173,6 +173,11 @@ def decide(
     return decisions
 
 
+def in_percent(confidence: float) -> str:
+    """A confidence 0..1 as it is told to people, "87 %": rounded down and never "100 %", since none is certainty."""
+    return f"{min(int(100 * confidence), 99)} %"
+
+
 def _logistic(x: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return 0.5 * (1 + np.tanh(0.5 * x))  # never overflows
 
