@@ -15,7 +15,6 @@ from jaxtyping import Float, UInt8
 
 from gaitnet.evaluation.controls import shuffled, single_frame
 from gaitnet.evaluation.selection import Sample
-from gaitnet.identification.svm import fit_linear_svm
 from gaitnet.models.gaitnn import GaitNN, identification_vectors
 from gaitnet.pose_maps import RATE as MAPS_RATE
 from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, windows
@@ -124,13 +123,6 @@ def see_walks(recognizer: GaitRecognizer, crowd: Crowd, plans: Sequence[WalkPlan
     """Walks rendered and passed through the pose network, in the order of their plans."""
     for walk in _rendered(crowd, plans):
         yield SeenWalk(walk, *recognizer.joints_of_track(walk.crops, walk.affines, walk.times))
-
-
-def linear_svm(
-    vectors: Float[np.ndarray, "walk number"], labels: np.ndarray
-) -> Callable[[Float[np.ndarray, "probe number"]], Float[np.ndarray, "probe subject"]]:
-    """The classifier of `gaitnet.evaluation.runner.evaluate` that identification uses."""
-    return fit_linear_svm(vectors, labels.tolist()).scores
 
 
 def subject_name(subject: int) -> str:

@@ -63,10 +63,10 @@ def windows_of(
 
 
 def svm(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
-    """The linear SVM of `gaitnet identify`, as an evaluation's classifier."""
-    from gaitnet.identification.svm import fit_linear_svm
+    """The linear SVM of `gaitnet identify`, as an evaluation's classifier; imported when it is used."""
+    from gaitnet.identification.svm import linear_svm
 
-    return fit_linear_svm(vectors, labels.tolist()).scores
+    return linear_svm(vectors, labels)
 
 
 def nearest(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":

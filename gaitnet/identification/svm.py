@@ -2,12 +2,12 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from gaitnet.identification.arrays import read_arrays
 
@@ -84,6 +84,13 @@ def _one_against_rest(
             [-machine.intercept_, machine.intercept_]
         )
     return machine.coef_, machine.intercept_
+
+
+def linear_svm(
+    vectors: Float[np.ndarray, "walk size"], labels: Shaped[np.ndarray, " walk"]
+) -> Callable[[Float[np.ndarray, "probe size"]], Float[np.ndarray, "probe subject"]]:
+    """The classifier of `gaitnet.evaluation.runner.evaluate` that identification uses: fit -> score of each person."""
+    return fit_linear_svm(vectors, labels.tolist()).scores
 
 
 def save_svm(path: str | Path, machine: LinearSVM) -> None:
