@@ -15,10 +15,9 @@ from jaxtyping import Float, UInt8
 
 from gaitnet.evaluation.controls import shuffled, single_frame
 from gaitnet.evaluation.selection import Sample
-from gaitnet.identification.svm import fit_linear_svm
-from gaitnet.models.gaitnn import GaitNN, identification_vectors
+from gaitnet.models.gaitnn import GaitNN
 from gaitnet.pose_maps import RATE as MAPS_RATE
-from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, windows
+from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, vectors_of_walks
 from gaitnet.walkers.walks import RATE, Crowd, WalkCrops, WalkPlan
 
 GAIT = "gait"
@@ -126,13 +125,6 @@ def see_walks(recognizer: GaitRecognizer, crowd: Crowd, plans: Sequence[WalkPlan
         yield SeenWalk(walk, *recognizer.joints_of_track(walk.crops, walk.affines, walk.times))
 
 
-def linear_svm(
-    vectors: Float[np.ndarray, "walk number"], labels: np.ndarray
-) -> Callable[[Float[np.ndarray, "probe number"]], Float[np.ndarray, "probe subject"]]:
-    """The classifier of `gaitnet.evaluation.runner.evaluate` that identification uses."""
-    return fit_linear_svm(vectors, labels.tolist()).scores
-
-
 def subject_name(subject: int) -> str:
     """What a walker is called: the first is "walker 01"."""
     return f"walker {subject + 1:02d}"
@@ -160,10 +152,7 @@ def tum_gaid_entries(subjects: Sequence[int], second_session: bool = False) -> l
 def _mean_vectors(gait: GaitNN, walks: Sequence[Sequence[np.ndarray]]) -> Float[np.ndarray, "walk size"]:
     """A vector a walk, the mean over its windows; always for TOGETHER walks, so that one size is compiled."""
     padded = [*walks, *[walks[-1]] * (TOGETHER - len(walks))]
-    cut = [[window for maps in walk for window in windows(maps)] for walk in padded]
-    vectors = identification_vectors(gait, [window for walk in cut for window in walk])
-    ends = np.cumsum([len(walk) for walk in cut])[:-1]
-    return np.stack([part.mean(axis=0) for part in np.split(vectors, ends)][: len(walks)])
+    return np.stack([vectors.mean(axis=0) for vectors in vectors_of_walks(gait, padded)[: len(walks)]])
 
 
 def _rendered(crowd: Crowd, plans: Sequence[WalkPlan]) -> Iterator[WalkCrops]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gaitnet.crowd import GAIT, Described, Entry, describe_walks, linear_svm, subject_name
+from gaitnet.crowd import GAIT, Described, Entry, describe_walks, subject_name
 from gaitnet.demo_strangers import OpenSet, Threshold, demo_search, search_open_set, thresholds_of
 from gaitnet.evaluation.files import write_csv, write_json
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
@@ -22,6 +22,7 @@ from gaitnet.evaluation.runner import evaluate
 from gaitnet.evaluation.selection import Protocol, Row, Sample, Select
 from gaitnet.identification.open_set import OpenSetCalibration, OpenSetDecision
 from gaitnet.identification.search import Search, Strangers
+from gaitnet.identification.svm import linear_svm
 from gaitnet.overlay import Label, write_overlay
 from gaitnet.recognizer import GaitRecognizer, Person
 from gaitnet.video.write import VideoWriter

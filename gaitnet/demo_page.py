@@ -12,7 +12,7 @@ from gaitnet.evaluation.intervals import Rate
 from gaitnet.evaluation.metrics import cmc, det, mated_and_nonmated
 from gaitnet.evaluation.plots import cmc_plot, det_plot, score_histogram, score_matrix_plot
 from gaitnet.evaluation.report import Page
-from gaitnet.identification.open_set import OpenSetDecision
+from gaitnet.identification.open_set import OpenSetDecision, in_percent
 from gaitnet.overlay import Seen, draw
 from gaitnet.video.read import VideoReader
 from gaitnet.walkers.walks import RATE
@@ -107,7 +107,7 @@ def _answered(decision: OpenSetDecision | None, reason: str | None) -> str:
 
 
 def _sure(decision: OpenSetDecision) -> str:
-    return "\u2013" if decision.subject_id is None else f"{min(int(100 * decision.confidence), 99)} %"
+    return "\u2013" if decision.subject_id is None else in_percent(decision.confidence)
 
 
 def _pictures(page: Page, outcome: Outcome) -> None:

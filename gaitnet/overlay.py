@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
+from gaitnet.identification.open_set import in_percent
 from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter
 from humanpose.skeleton import INDEX, JOINTS, LIMBS
@@ -277,8 +278,7 @@ def _tag(
     height, width = canvas.shape[:2]
     size = int(np.clip(0.036 * min(height, width), 13, 40))
     name = lettering(shorten(label.name), size, True)
-    # 0.995 is not certainty: never round up to 100 %
-    sure = "" if label.confidence is None else f"{min(int(100 * label.confidence), 99)} %"
+    sure = "" if label.confidence is None else in_percent(label.confidence)
     beside = lettering(sure, size, False)
     pad, gap = size // 2, (size // 3 if sure else 0)
     tall, wide = name.shape[0] + size // 3, name.shape[1] + gap + beside.shape[1] + 2 * pad

@@ -5,7 +5,7 @@ maps, and from these to the identification vector. Only joints are kept of a tra
 second), so memory does not grow with the pictures.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -244,3 +244,13 @@ def windows(maps: Float[np.ndarray, "time 17 17 16"], length: int = WINDOW) -> l
         return [maps]
     starts = np.unique(np.linspace(0, len(maps) - length, -(-2 * (len(maps) - length) // length) + 1).astype(int))
     return [maps[start : start + length] for start in starts]
+
+
+def vectors_of_walks(
+    gait: GaitNN, walks: Sequence[Sequence[Float[np.ndarray, "_time 17 17 16"]]]
+) -> list[Float[np.ndarray, "_window size"]]:
+    """Several walks, each its pose maps in any number of parts -> a vector a window for each; described together."""
+    cut = [[window for maps in walk for window in windows(maps)] for walk in walks]
+    vectors = identification_vectors(gait, [window for walk in cut for window in walk])
+    ends = np.cumsum([len(walk) for walk in cut])
+    return [vectors[end - len(walk) : end] for end, walk in zip(ends, cut, strict=True)]

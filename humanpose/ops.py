@@ -1,4 +1,4 @@
-"""Convolution, pooling and upsampling on (batch, height, width, channel) arrays, lowered for the backend at hand.
+"""Convolution and upsampling on (batch, height, width, channel) arrays, lowered for the backend at hand.
 
 XLA's CPU backend has slow loops for several shapes that mobile networks are made of (depthwise convolution above all,
 5 to 40 times slower than need be). Every function here therefore knows two ways to the same numbers: the native `lax`
@@ -57,48 +57,6 @@ def depthwise_convolution(
     return _depthwise(images, kernel[:, :, 0], strides, pads)
 
 
-def max_pool(
-    images: Float[Array, "batch height width channel"],
-    window: Size = 2,
-    stride: Size | None = None,
-    padding: Padding = "VALID",
-    lowering: Lowering = "auto",
-) -> Float[Array, "batch out_height out_width channel"]:
-    """Maximum over windows; padding never wins. `stride` defaults to the window.
-
-    Where several entries of a window tie, the gradient is shared among them by the rewrite and given to the first by
-    the native operation.
-    """
-    window = _pair(window)
-    strides, pads = _geometry(images.shape[1:3], window, window if stride is None else stride, padding)
-    if not _rewrite(lowering):
-        return lax.reduce_window(images, -jnp.inf, lax.max, (1, *window, 1), (1, *strides, 1), ((0, 0), *pads, (0, 0)))
-    taps = list(_taps(_pad(images, pads, -jnp.inf), window, strides))
-    pooled = taps[0]
-    for tap in taps[1:]:
-        pooled = jnp.maximum(pooled, tap)
-    return pooled
-
-
-def average_pool(
-    images: Float[Array, "batch height width channel"],
-    window: Size = 2,
-    stride: Size | None = None,
-    padding: Padding = "VALID",
-    lowering: Lowering = "auto",
-) -> Float[Array, "batch out_height out_width channel"]:
-    """Mean over windows; padding is not counted, as in TensorFlow. `stride` defaults to the window."""
-    window = _pair(window)
-    strides, pads = _geometry(images.shape[1:3], window, window if stride is None else stride, padding)
-    if _rewrite(lowering):
-        total = sum(_taps(_pad(images, pads), window, strides))
-    else:
-        total = lax.reduce_window(images, 0.0, lax.add, (1, *window, 1), (1, *strides, 1), ((0, 0), *pads, (0, 0)))
-    rows, columns = (_valid_counts(images.shape[1 + axis], window[axis], strides[axis], pads[axis]) for axis in (0, 1))
-    counts = np.maximum(rows[:, None] * columns, 1)
-    return total * jnp.asarray(1 / counts, images.dtype)[None, :, :, None]
-
-
 def pixel_shuffle(
     images: Float[Array, "batch height width channel_in"], factor: int = 2
 ) -> Float[Array, "batch tall wide channel"]:
@@ -112,19 +70,6 @@ def pixel_shuffle(
         raise ValueError(f"images: pixel_shuffle by {factor} needs channels divisible by {factor**2}, got {channel}")
     blocks = images.reshape(batch, height, width, factor, factor, channel // factor**2)
     return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * factor, width * factor, channel // factor**2)
-
-
-def resize_bilinear(
-    images: Float[Array, "batch height width channel"], size: tuple[int, int]
-) -> Float[Array, "batch tall wide channel"]:
-    """Bilinear resize to `size` = (height, width), half-pixel centres, borders repeated, no anti-aliasing.
-
-    Equals OpenCV's INTER_LINEAR and PyTorch's `interpolate(align_corners=False)`; two small matmuls on every backend.
-    """
-    rows, columns = (
-        jnp.asarray(_bilinear_matrix(*sizes), images.dtype) for sizes in zip(images.shape[1:3], size, strict=True)
-    )
-    return jnp.einsum("hH,wW,bhwc->bHWc", rows, columns, images)
 
 
 def carry_to_grid(
@@ -168,9 +113,9 @@ def _geometry(
     return strides, padding
 
 
-def _pad(images: Array, pads: Pads, value: float = 0.0) -> Array:
+def _pad(images: Array, pads: Pads) -> Array:
     config = [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)]
-    return lax.pad(images, jnp.asarray(value, images.dtype), config)
+    return lax.pad(images, jnp.zeros((), images.dtype), config)
 
 
 def _taps(padded: Array, window: tuple[int, ...], strides: tuple[int, int]):
@@ -297,18 +242,6 @@ def _im2col_backward(strides: tuple[int, int], pads: Pads, saved: tuple[Array, A
 
 
 _native_forward.defvjp(_im2col_forward, _im2col_backward)
-
-
-def _valid_counts(size: int, window: int, stride: int, pads: tuple[int, int]) -> np.ndarray:
-    """How many real entries each window covers along one axis."""
-    starts = np.arange((size + sum(pads) - window) // stride + 1) * stride - pads[0]
-    return np.minimum(starts + window, size) - np.maximum(starts, 0)
-
-
-def _bilinear_matrix(source: int, target: int) -> np.ndarray:
-    """(source, target) weights of half-pixel-centred linear interpolation; columns sum to 1."""
-    position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
-    return np.maximum(0, 1 - np.abs(np.arange(source)[:, None] - position))
 
 
 def _hat_matrix(source: int, target: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from gaitnet.identification.open_set import (
     gallery_similarities,
     open_set_scores,
 )
-from gaitnet.identification.svm import fit_linear_svm, load_svm, save_svm
+from gaitnet.identification.svm import fit_linear_svm
 
 MODEL, SIZE = "a" * 64, 16
 
@@ -62,15 +62,11 @@ def test_svm_scores_equal_scikit_learn():
 
 
 @pytest.mark.parametrize("people", [1, 2, 5])
-def test_svm_is_stored_and_read_back_equal(people, tmp_path):
+def test_svm_names_those_it_was_fitted_on(people):
     vectors, names = crowd(people, 3)
     machine = fit_linear_svm(vectors, names)
-    save_svm(tmp_path / "svm.npz", machine)
-    again = load_svm(tmp_path / "svm.npz")
-    assert again.subject_ids == machine.subject_ids
-    assert len(again.subject_ids) == people
+    assert len(machine.subject_ids) == people
     assert machine.predict(vectors) == names
-    np.testing.assert_array_equal(again.scores(vectors), machine.scores(vectors))
 
 
 def test_one_person_is_scored_by_cosine():
@@ -85,17 +81,13 @@ def test_two_people_have_opposite_scores():
     np.testing.assert_allclose(scores[:, 0], -scores[:, 1], atol=1e-6)
 
 
-def test_svm_refuses_what_it_cannot_use(tmp_path):
+def test_svm_refuses_what_it_cannot_use():
     vectors, names = crowd(2, 2)
     for wrong in (vectors[:0], vectors[:3], np.full_like(vectors, np.nan)):
         with pytest.raises(ValueError, match="vectors"):
             fit_linear_svm(wrong, names if len(wrong) else [])
     with pytest.raises(ValueError, match="fitted on"):
         fit_linear_svm(vectors, names).scores(vectors[:, :3])
-    for content in (b"", b"PK\x03\x04", np.random.default_rng(0).bytes(300)):
-        (tmp_path / "bad").write_bytes(content)
-        with pytest.raises(ValueError, match="save_svm"):
-            load_svm(tmp_path / "bad")
 
 
 # --- open set -------------------------------------------------------------------------------------------------------

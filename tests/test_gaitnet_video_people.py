@@ -9,8 +9,8 @@ import pytest
 
 from gaitnet.video.background import BackgroundModel
 from gaitnet.video.detect import PersonDetector
-from gaitnet.video.people import PeopleConfig, people, watch
-from gaitnet.video.read import Frame
+from gaitnet.video.people import PeopleConfig, people
+from gaitnet.video.read import Frame, read_video
 from gaitnet.video.write import VideoWriter
 
 HEIGHT, WIDTH = 180, 320
@@ -219,7 +219,13 @@ def test_config_refuses(bad):
         PeopleConfig(**bad)
 
 
-def test_watch_reads_a_file(tmp_path):
+def watch(path):
+    detector = PersonDetector()
+    detector.prime(path)
+    return people(read_video(path), detector)
+
+
+def test_a_file_is_read(tmp_path):
     with VideoWriter(tmp_path / "walk.mp4") as writer:
         for frame in _frames(110):
             writer.write(frame.image)

@@ -27,9 +27,9 @@ def geometry(shape, window, stride, padding):
     return ((0, 0), (0, 0)) if padding == "VALID" else padding
 
 
-def windows(images, window, stride, pads, fill=0.0):
+def windows(images, window, stride, pads):
     """(row, column, rows, columns, window) of the padded image under each window, one at a time."""
-    padded = np.pad(images, ((0, 0), *pads, (0, 0)), constant_values=fill)
+    padded = np.pad(images, ((0, 0), *pads, (0, 0)))
     rows, columns = ((padded.shape[axis] - window) // stride + 1 for axis in (1, 2))
     for row, column in product(range(rows), range(columns)):
         top, left = row * stride, column * stride
@@ -106,55 +106,6 @@ def test_convolutions_and_their_gradients(lowering, depthwise, taps, stride, pad
         np.testing.assert_allclose(found, wanted, atol=5e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("lowering", LOWERINGS)
-@pytest.mark.parametrize(
-    ("window", "stride", "padding", "shape"),
-    [
-        (2, None, "VALID", (2, 6, 8)),
-        (2, None, "VALID", (2, 7, 5)),
-        (3, 2, "SAME", (2, 7, 6)),
-        (3, 1, "SAME", (1, 5, 4)),
-        (3, 2, ((1, 1), (1, 1)), (1, 8, 7)),
-    ],
-)
-def test_pools_and_their_gradients(lowering, window, stride, padding, shape):
-    random = np.random.default_rng(1)
-    images = random.permutation(np.prod(shape) * 3).reshape(*shape, 3) / 7.0 - 5.0  # no ties
-    step = window if stride is None else stride
-    pads = geometry(shape[1:], window, step, padding)
-    real = ~np.isnan(np.pad(np.zeros_like(images), ((0, 0), *pads, (0, 0)), constant_values=np.nan))
-    for function, fill in ((ops.max_pool, -np.inf), (ops.average_pool, 0.0)):
-        out, gradient = None, np.zeros(real.shape)
-        cotangent = None
-        for row, column, size, view in windows(images, window, step, pads, fill):
-            if out is None:
-                out = np.zeros((len(images), *size, 3))
-                cotangent = random.standard_normal(out.shape)
-            place = (
-                slice(None),
-                slice(row * step, row * step + window),
-                slice(column * step, column * step + window),
-            )
-            if fill:
-                out[:, row, column] = view.max((1, 2))
-                share = (view == out[:, row, column][:, None, None]).astype(float)
-            else:
-                share = real[place] / real[place].sum((1, 2), keepdims=True)
-                out[:, row, column] = (view * share).sum((1, 2))
-            gradient[place] += share * cotangent[:, row, column][:, None, None]
-        actual, pull = jax.vjp(
-            lambda images, function=function: function(images, window, stride, padding, lowering),
-            jnp.asarray(images, jnp.float32),
-        )
-        np.testing.assert_allclose(actual, out, atol=1e-5)
-        (top, _), (left, _) = pads
-        np.testing.assert_allclose(
-            pull(jnp.asarray(cotangent, jnp.float32))[0],
-            gradient[:, top : top + shape[1], left : left + shape[2]],
-            atol=1e-5,
-        )
-
-
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_pixel_shuffle_puts_channel_blocks_side_by_side(factor):
     images = np.random.default_rng(2).standard_normal((2, 3, 4, factor * factor * 5)).astype(np.float32)
@@ -168,17 +119,6 @@ def test_pixel_shuffle_puts_channel_blocks_side_by_side(factor):
 def test_pixel_shuffle_names_the_channel_number_it_wants():
     with pytest.raises(ValueError, match=r"images: .* divisible by 4, got 6"):
         ops.pixel_shuffle(jnp.zeros((1, 2, 2, 6)), 2)
-
-
-@pytest.mark.parametrize(
-    ("source", "target"), [((5, 7), (10, 14)), ((8, 6), (3, 5)), ((4, 4), (4, 4)), ((1, 3), (4, 9))]
-)
-def test_resize_bilinear_is_opencvs(source, target):
-    import cv2
-
-    images = np.random.default_rng(3).standard_normal((2, *source, 3)).astype(np.float32)
-    expected = [cv2.resize(image, target[::-1], interpolation=cv2.INTER_LINEAR) for image in images]
-    np.testing.assert_allclose(ops.resize_bilinear(jnp.asarray(images), target), expected, atol=1e-5)
 
 
 @settings(max_examples=10, deadline=None)

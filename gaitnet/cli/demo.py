@@ -49,6 +49,8 @@ def yardstick(weights: Path | None, model: str) -> Any:
 
 def show(document: dict[str, Any]) -> None:
     """The table of rates with their intervals and the controls, "unknown", and the two of the video."""
+    from gaitnet.identification.open_set import in_percent
+
     methods = list(document["rank_1"])
     rows = [
         (name, *[_rate(document["rank_1"][method][name]) for method in methods])
@@ -62,7 +64,7 @@ def show(document: dict[str, Any]) -> None:
     table(("threshold", "FPIR", "FNIR"), rows, right=(1, 2), title=title)
     for one in document["video"]:
         answer = one["name"] or (f"not described, {one['reason']}" if one["reason"] else "unknown")
-        sure = f", sure {min(int(100 * one['confidence']), 99)} %" if one["name"] else ""
+        sure = f", sure {in_percent(one['confidence'])}" if one["name"] else ""
         say(f"in the video, {one['truth']}: {answer}{sure}")
 
 

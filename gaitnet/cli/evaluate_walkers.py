@@ -63,9 +63,10 @@ def measured(
     recognizer: "GaitRecognizer", subjects: int, second_session: bool, frames: int, alike: bool
 ) -> dict[str, Any]:
     """Result by method: gait, and the controls."""
-    from gaitnet.crowd import describe_walks, linear_svm, tum_gaid_entries
+    from gaitnet.crowd import describe_walks, tum_gaid_entries
     from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
     from gaitnet.evaluation.runner import evaluate
+    from gaitnet.identification.svm import linear_svm
     from gaitnet.walkers.walks import EVALUATION, Crowd
 
     entries = tum_gaid_entries(range(subjects), second_session)

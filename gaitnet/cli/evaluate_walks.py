@@ -47,26 +47,18 @@ def windows_of(
 
     `alter` changes the maps before they are cut into windows; its seed is the walk's place.
     """
-    import numpy as np
+    from gaitnet.recognizer import vectors_of_walks
 
-    from gaitnet.models.gaitnn import identification_vectors
-    from gaitnet.recognizer import windows
-
-    cut = [
-        [window for maps in walk for window in windows(maps if alter is None else alter(maps, place))]
-        for place, walk in enumerate(walks)
-    ]
-    vectors = identification_vectors(recognizer.gait, [window for walk in cut for window in walk])
-    ends = np.cumsum([len(walk) for walk in cut])
-    parts = np.split(vectors, ends[:-1]) if len(cut) else []
-    return [part if len(part) else None for part in parts]
+    if alter is not None:
+        walks = [[alter(maps, place) for maps in walk] for place, walk in enumerate(walks)]
+    return [vectors if len(vectors) else None for vectors in vectors_of_walks(recognizer.gait, walks)]
 
 
 def svm(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
-    """The linear SVM of `gaitnet identify`, as an evaluation's classifier."""
-    from gaitnet.identification.svm import fit_linear_svm
+    """The linear SVM of `gaitnet identify`, as an evaluation's classifier; imported when it is used."""
+    from gaitnet.identification.svm import linear_svm
 
-    return fit_linear_svm(vectors, labels.tolist()).scores
+    return linear_svm(vectors, labels)
 
 
 def nearest(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":

@@ -134,12 +134,14 @@ def _identified(people: "list[Person]", search: "Search") -> list[dict[str, Any]
 
 
 def _show_answers(video: Path, people: "list[Person]", answers: list[dict[str, Any]]) -> None:
+    from gaitnet.identification.open_set import in_percent
+
     if not people:
         note(f"{video}: {NOBODY}")
         return
     rows = [
         (e["person"], span(walker), _who(e), _number(e["score"]), _number(e["margin"]),
-         None if e["name"] is None else _percent(e["confidence"]))
+         None if e["name"] is None else in_percent(e["confidence"]))
         for e, walker in zip(answers, people, strict=True)
     ]  # fmt: skip
     table(("person", "seen (s)", "who", "score", "margin", "sure"), rows, right=(0, 3, 4, 5), title=str(video))
@@ -176,7 +178,3 @@ def _draw(video: Path, people: "list[Person]", answers: list[dict[str, Any]], ov
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{min(int(100 * value), 99)} %"

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from gaitnet.datasets.record import Sequence
 
-TURNING_PERFORMERS = ("26", "27", "29", "45", "46", "47", "114", "141", "143", "144")
-"""Performers who turn while they walk: a camera fixed in the world would see them from changing views."""
-
 
 def read_cmu(root: Path) -> list[Sequence]:
     """One record a clip, by performer and trial; `view` is None, since the camera is the caller's.

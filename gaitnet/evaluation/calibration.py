@@ -57,13 +57,33 @@ def fit_logistic(
     Raises:
         ValueError: a class is empty or holds a score that is not finite.
     """
-    scores = _finite("mated", mated), _finite("nonmated", nonmated)
-    pooled = np.concatenate(scores)
+    mated, nonmated = _finite("mated", mated), _finite("nonmated", nonmated)
+    return LogisticCalibration(*logistic_line(mated, nonmated, (1.0, 0.0), (penalty, 0.0), steps))
+
+
+def logistic_line(
+    mated: Float[np.ndarray, " mated"],
+    nonmated: Float[np.ndarray, " nonmated"],
+    targets: tuple[float, float],
+    penalties: tuple[float, float],
+    steps: int = 100,
+) -> tuple[float, float]:
+    """Slope and offset of the logistic regression of scores, both classes weighing the same, by Newton's method.
+
+    Args:
+        mated: finite scores of one class.
+        nonmated: finite scores of the other.
+        targets: probability 0..1 that the curve shall have at each class.
+        penalties: on the squared slope and the squared offset, both of standardised scores.
+        steps: at most.
+
+    """
+    pooled = np.concatenate([mated, nonmated])
     centre, spread = pooled.mean(), pooled.std() or 1.0
     design = np.column_stack([(pooled - centre) / spread, np.ones(len(pooled))])
-    target = np.concatenate([np.ones(len(mated)), np.zeros(len(nonmated))])
-    weight = np.concatenate([np.full(len(kind), 0.5 / len(kind)) for kind in scores])
-    ridge = np.diag([penalty, 0.0])
+    counts = len(mated), len(nonmated)
+    target, weight = np.repeat(targets, counts), np.repeat([0.5 / count for count in counts], counts)
+    ridge = np.diag(penalties)
 
     def cost(coefficients: np.ndarray) -> float:
         logit = design @ coefficients
@@ -82,7 +102,7 @@ def fit_logistic(
         if np.abs(size * step).max() < 1e-12:
             break
     slope = coefficients[0] / spread
-    return LogisticCalibration(float(slope), float(coefficients[1] - slope * centre))
+    return float(slope), float(coefficients[1] - slope * centre)
 
 
 def fit_monotone(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> MonotoneCalibration:

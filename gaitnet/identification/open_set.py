@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from gaitnet.evaluation.calibration import logistic_line
 from gaitnet.identification.svm import unit_length
 
 
@@ -173,31 +174,24 @@ def decide(
     return decisions
 
 
+def in_percent(confidence: float) -> str:
+    """A confidence 0..1 as it is told to people, "87 %": rounded down and never "100 %", since none is certainty."""
+    return f"{min(int(100 * confidence), 99)} %"
+
+
 def _logistic(x: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return 0.5 * (1 + np.tanh(0.5 * x))  # never overflows
 
 
 def _fit_logistic(strangers: np.ndarray, genuine: np.ndarray) -> tuple[float, float]:
-    """Platt scaling (1999) by Newton's method, both sides weighing the same; the slope is never negative.
+    """Platt scaling (1999); the slope is never negative.
 
     Soft targets keep it finite where the sides do not overlap.
     """
     if not len(genuine):
         raise ValueError("genuine_scores: expected at least one score, or None")
-    x = np.concatenate([strangers, genuine])
-    target = np.concatenate(
-        [np.full(len(strangers), 1 / (len(strangers) + 2)), np.full(len(genuine), 1 - 1 / (len(genuine) + 2))]
-    )
-    weight = np.concatenate([np.full(len(strangers), 0.5 / len(strangers)), np.full(len(genuine), 0.5 / len(genuine))])
-    centre, spread = float(x.mean()), float(x.std()) or 1.0
-    design = np.stack([(x - centre) / spread, np.ones_like(x)], axis=1)
-    ridge = np.diag([1e-4, 1e-6])  # also holds the Newton step back where the two sides hardly overlap
-    coefficients = np.zeros(2)
-    for _ in range(50):
-        probability = _logistic(design @ coefficients)
-        gradient = design.T @ (weight * (probability - target)) + ridge @ coefficients
-        curvature = (design * (weight * probability * (1 - probability))[:, None]).T @ design + ridge
-        step = np.linalg.solve(curvature, gradient)
-        coefficients -= step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-    slope = max(float(coefficients[0]), 0.0) / spread
-    return slope, float(coefficients[1]) - slope * centre
+    targets = 1 - 1 / (len(genuine) + 2), 1 / (len(strangers) + 2)
+    slope, intercept = logistic_line(genuine, strangers, targets, (1e-4, 1e-6))
+    if slope < 0:  # level then, at the height that the curve has in the middle
+        return 0.0, intercept + slope * float(np.concatenate([strangers, genuine]).mean())
+    return slope, intercept

@@ -1,17 +1,10 @@
-"""Linear support vector machine over identification vectors: fitted by scikit-learn, scored and stored in NumPy."""
+"""Linear support vector machine over identification vectors: fitted by scikit-learn, scored in NumPy."""
 
-import io
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
-
-from gaitnet.identification.arrays import read_arrays
-
-FORMAT, VERSION = "gaitnet-svm", 1
+from jaxtyping import Float, Int, Shaped
 
 
 @dataclass(frozen=True)
@@ -86,36 +79,11 @@ def _one_against_rest(
     return machine.coef_, machine.intercept_
 
 
-def save_svm(path: str | Path, machine: LinearSVM) -> None:
-    """Write the machine as one .npz: arrays, and a JSON header under the name `header`."""
-    header = {"format": FORMAT, "version": VERSION, "kind": machine.kind, "spread": machine.spread}
-    text = json.dumps(header | {"subject_ids": machine.subject_ids})
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        header=np.frombuffer(text.encode(), np.uint8),
-        weights=machine.weights,
-        bias=machine.bias,
-        centre=machine.centre,
-    )
-    Path(path).write_bytes(buffer.getvalue())
-
-
-def load_svm(path: str | Path) -> LinearSVM:
-    """Read what `save_svm` wrote; executes nothing. Raises ValueError for any other file."""
-    content = Path(path).read_bytes()
-    try:
-        stored = read_arrays(content, "header", "weights", "bias", "centre")
-        header = json.loads(stored["header"].tobytes())
-        weights, bias, centre = (np.asarray(stored[name], np.float32) for name in ("weights", "bias", "centre"))
-        if (header["format"], header["version"]) != (FORMAT, VERSION):
-            raise ValueError(f"format {header['format']!r}, version {header['version']!r}")
-        names = tuple(str(name) for name in header["subject_ids"])
-        if weights.shape != (len(names), centre.size) or bias.shape != (len(names),) or centre.ndim != 1:
-            raise ValueError("arrays do not fit the list of names")
-        return LinearSVM(names, weights, bias, centre, float(header["spread"]), str(header["kind"]))
-    except Exception as error:  # zipfile, numpy and json raise a dozen kinds between them on foreign bytes
-        raise ValueError(f"path: {path} is not an SVM stored by save_svm (version {VERSION}): {error}") from error
+def linear_svm(
+    vectors: Float[np.ndarray, "walk size"], labels: Shaped[np.ndarray, " walk"]
+) -> Callable[[Float[np.ndarray, "probe size"]], Float[np.ndarray, "probe subject"]]:
+    """The classifier of `gaitnet.evaluation.runner.evaluate` that identification uses: fit -> score of each person."""
+    return fit_linear_svm(vectors, labels.tolist()).scores
 
 
 def unit_length(vectors: Float[np.ndarray, "row size"]) -> Float[np.ndarray, "row size"]:

@@ -7,7 +7,6 @@ after it as well as before; then it is cut to the crop, and the crops leave in s
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import median_filter
 
 from gaitnet.video.detect import PersonDetector
-from gaitnet.video.read import Frame, read_video
+from gaitnet.video.read import Frame
 from gaitnet.video.shapes import SMALLEST
 from gaitnet.video.track import Heading, Track, Tracker, heading, smooth_box
 from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
@@ -78,23 +77,13 @@ class PersonTrack:
     reason: Reason | None
 
 
-def watch(
-    path: str | Path, detector: PersonDetector | None = None, config: PeopleConfig | None = None
-) -> Iterator[PersonTrack]:
-    """Everybody who appears in the video at `path`, as tracks or parts of tracks, in the order in which they end.
-
-    The detector first looks ahead at the video's beginning to learn the still scene. Raises VideoError where the
-    video cannot be read.
-    """
-    detector = detector or PersonDetector()
-    detector.prime(path)
-    yield from people(read_video(path), detector, config)
-
-
 def people(
     frames: Iterable[Frame], detector: PersonDetector | None = None, config: PeopleConfig | None = None
 ) -> Iterator[PersonTrack]:
-    """Everybody who appears in a stream of frames; see `watch`. Memory does not grow with the stream's length."""
+    """Everybody who appears in a stream of frames, as tracks or parts of tracks, in the order in which they end.
+
+    A `detector` may have looked ahead (`PersonDetector.prime`). Memory does not grow with the stream's length.
+    """
     detector, config = detector or PersonDetector(), config or PeopleConfig()
     tracker = Tracker()
     files: dict[int, _File] = {}
