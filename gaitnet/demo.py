@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gaitnet.crowd import GAIT, Described, Entry, describe_walks, subject_name
+from gaitnet.crowd import COLOUR_CONTROLS, GAIT, Described, Entry, describe_walks, subject_name
 from gaitnet.demo_strangers import OpenSet, Threshold, demo_search, search_open_set, thresholds_of
 from gaitnet.evaluation.files import write_csv, write_json
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
@@ -21,7 +21,7 @@ from gaitnet.evaluation.results import Result
 from gaitnet.evaluation.runner import evaluate
 from gaitnet.evaluation.selection import Protocol, Row, Sample, Select
 from gaitnet.identification.open_set import OpenSetCalibration, OpenSetDecision
-from gaitnet.identification.search import Search, Strangers
+from gaitnet.identification.search import Search, Strangers, against
 from gaitnet.identification.svm import linear_svm
 from gaitnet.overlay import Label, write_overlay
 from gaitnet.recognizer import GaitRecognizer, Person
@@ -153,7 +153,8 @@ def run(
     with stage("identifying", "methods") as progress:
         results = {}
         for done, (name, vectors) in enumerate(described.vectors.items(), 1):
-            results[name] = evaluate(PROTOCOL, samples, vectors, linear_svm)
+            fit = linear_svm if name in COLOUR_CONTROLS else against(yardstick)
+            results[name] = evaluate(PROTOCOL, samples, vectors, fit)
             progress(done, len(described.vectors) + 1)
         open_set = search_open_set(samples, ENROLLED, described.vectors[GAIT], config.left_out, yardstick)
         search = demo_search(samples, ENROLLED, described.vectors[GAIT], open_set, yardstick)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
 from gaitnet.evaluation.selection import Sample
-from gaitnet.identification.open_set import OpenSetCalibration, calibrate_open_set, open_set_scores
+from gaitnet.identification.open_set import OpenSetCalibration, calibrate_open_set
 from gaitnet.identification.search import Search, Strangers
 
 
@@ -48,7 +48,7 @@ def search_open_set(
         out = np.isin(owners, people[part::parts])
         gallery, probe = enrolls & ~out, ~enrolls
         search = Search.over(vectors[gallery], owners[gallery].tolist(), _UNSET if yardstick is None else yardstick)
-        table = open_set_scores(*search.tables(vectors[probe]), search.calibration.margin_weight)
+        table = search.scored(vectors[probe])
         best = np.array(search.machine.subject_ids)[table.best]
         named = table.score > search.calibration.threshold
         columns.append((owners[probe], ~out[probe], best == owners[probe], table.score.astype(np.float64), named))
@@ -98,4 +98,4 @@ def demo_search(
     return Search.over(vectors[enrolls], owners, yardstick)
 
 
-_UNSET = OpenSetCalibration(0.0, 0.01, 0.5, (), None, None, {})
+_UNSET = OpenSetCalibration(0.0, 0.01, (), None, None, {})

@@ -33,7 +33,7 @@ def plan_strangers(subjects: int, walks: int) -> list[WalkPlan]:
 def make_strangers(
     weights: str | Path,
     to: str | Path | None = None,
-    subjects: int = 150,
+    subjects: int = 300,
     walks: int = 2,
     frames: int = 64,
     progress: Callable[[int, int | None], None] | None = None,

@@ -83,7 +83,7 @@ def answers(
     """Header, a line for each probe, and remarks: who each is taken for by gait, and by colours alone."""
     import numpy as np
 
-    from gaitnet.identification.open_set import OpenSetCalibration, open_set_scores
+    from gaitnet.identification.open_set import OpenSetCalibration
     from gaitnet.identification.search import Search
 
     there = [one for one in enrolled if one.windows is not None]
@@ -95,7 +95,7 @@ def answers(
     remarks = [f"{one.name} could not be enrolled: {one.reason}" for one in enrolled if one.windows is None]
     if measure is None:
         remarks.append("These weights bring no strangers to set a threshold by: the answer is the best candidate.")
-        measure = OpenSetCalibration(-np.inf, 0.5, 0.5, (), None, None, {})
+        measure = OpenSetCalibration(-np.inf, 0.5, (), None, None, {})
     search = Search.over(templates, owners, measure)
     dressed = [(one.name, one.colours) for one in there if one.colours is not None]
     wearers = np.repeat([name for name, _ in dressed], [len(colours) for _, colours in dressed])
@@ -111,7 +111,7 @@ def answers(
         else:
             probe = one.windows.mean(axis=0, keepdims=True)
             answer = search.identify(probe)[0]
-            scores = open_set_scores(*search.tables(probe), search.calibration.margin_weight)
+            scores = search.scored(probe)
             told = answer.subject_id or "unknown"
             limit = search.calibration.threshold
             right: str | None = "yes" if told == truth else "no"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gaitnet.cli.demo import yardstick
 from gaitnet.cli.describe import AsJson, Weights, load
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli.evaluate_walks import chosen, joints_of_plan, maps_of, only, result_of, results_of, svm
@@ -59,12 +60,13 @@ def cmu(
     if performer:
         clips = chosen(clips, performer, "performer")
     recognizer = load(weights)
+    measure = yardstick(weights, recognizer.identity)
     results: dict[str, Any] = {}
     walks: list[list[np.ndarray]] = []
     for common in (True, False):
         walks, colours, places = seen(recognizer, clips, common)
         named = "one common body" if common else "own body"
-        for method, result in results_of(recognizer, CMU, clips, walks).items():
+        for method, result in results_of(recognizer, CMU, clips, walks, measure).items():
             results[f"{named}: {method}"] = result
         results[f"{named}: colours of the person"] = result_of(CMU, clips, colours, svm)
         results[f"{named}: colours of the place"] = result_of(CMU, clips, places, svm)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gaitnet.cli.demo import yardstick
 from gaitnet.cli.describe import AsJson, Weights, load
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli.evaluate_walks import chosen, maps_of, only, result_of, results_of, svm
@@ -57,7 +58,7 @@ def kth(
     recognizer = load(weights)
     seen = watched(recognizer, passes)
     walks = [walk for walk, _, _ in seen]
-    results = results_of(recognizer, KTH, passes, walks)
+    results = results_of(recognizer, KTH, passes, walks, yardstick(weights, recognizer.identity))
     results["colours of the person"] = result_of(KTH, passes, [colours for _, colours, _ in seen], svm)
     results["colours of the place"] = result_of(KTH, passes, [place for _, _, place in seen], svm)
     described = rate_over_subjects(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gaitnet.cli.demo import yardstick
 from gaitnet.cli.describe import AsJson, Weights, load
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli.output import bar
@@ -43,10 +44,11 @@ def walkers(
     folder_for(output)
     count = subjects or (16 if second_session else 155)
     recognizer = load(weights)
+    measure = yardstick(weights, recognizer.identity)
     results: dict[str, Any] = {}
     notes: list[str] = []
     for alike in (False, True) if common else (False,):
-        for method, result in measured(recognizer, count, second_session, frames, alike).items():
+        for method, result in measured(recognizer, measure, count, second_session, frames, alike).items():
             results[f"{COMMON}: {method}" if alike else method] = result
             if method == "gait":
                 notes.append(f"{COMMON if alike else 'own body'}, average of N, B and S: rank-1 {result.average}")
@@ -60,12 +62,13 @@ def walkers(
 
 
 def measured(
-    recognizer: "GaitRecognizer", subjects: int, second_session: bool, frames: int, alike: bool
+    recognizer: "GaitRecognizer", measure: Any, subjects: int, second_session: bool, frames: int, alike: bool
 ) -> dict[str, Any]:
-    """Result by method: gait, and the controls."""
-    from gaitnet.crowd import describe_walks, tum_gaid_entries
+    """Result by method: gait, and the controls. `measure`: the strangers of the weights, or None."""
+    from gaitnet.crowd import COLOUR_CONTROLS, describe_walks, tum_gaid_entries
     from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
     from gaitnet.evaluation.runner import evaluate
+    from gaitnet.identification.search import against
     from gaitnet.identification.svm import linear_svm
     from gaitnet.walkers.walks import EVALUATION, Crowd
 
@@ -76,4 +79,7 @@ def measured(
         described = describe_walks(recognizer, crowd, [entry.plan for entry in entries], progress=progress)
     samples = [entry.sample for entry in entries]
     protocol = TUM_GAID_2 if second_session else TUM_GAID_1
-    return {name: evaluate(protocol, samples, vectors, linear_svm) for name, vectors in described.vectors.items()}
+    return {
+        name: evaluate(protocol, samples, vectors, linear_svm if name in COLOUR_CONTROLS else against(measure))
+        for name, vectors in described.vectors.items()
+    }

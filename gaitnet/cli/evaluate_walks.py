@@ -55,7 +55,7 @@ def windows_of(
 
 
 def svm(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
-    """The linear SVM of `gaitnet identify`, as an evaluation's classifier; imported when it is used."""
+    """A linear SVM as an evaluation's classifier; imported when it is used."""
     from gaitnet.identification.svm import linear_svm
 
     return linear_svm(vectors, labels)
@@ -72,19 +72,27 @@ def nearest(vectors: "np.ndarray", labels: "np.ndarray") -> "Callable[[np.ndarra
 
 
 def results_of(
-    recognizer: "GaitRecognizer", protocol: Any, samples: Sequence[Any], walks: "Sequence[Sequence[np.ndarray]]"
+    recognizer: "GaitRecognizer",
+    protocol: Any,
+    samples: Sequence[Any],
+    walks: "Sequence[Sequence[np.ndarray]]",
+    measure: Any = None,
 ) -> dict[str, Any]:
-    """A protocol's result by method: gait with both classifiers, and the controls that take the motion away."""
-    from gaitnet.evaluation.controls import shuffled, single_frame
+    """A protocol's result by method: gait with both classifiers, and the controls that take the motion away.
 
-    gait = windows_of(recognizer, walks)
+    `measure`: the strangers of the weights, whom the SVM learns against as in `gaitnet identify`; None: nobody.
+    """
+    from gaitnet.evaluation.controls import shuffled, single_frame
+    from gaitnet.identification.search import against
+
+    gait, fit = windows_of(recognizer, walks), against(measure)
     # of all of a walk's parts one frame, or the control would see several poses
     frozen = [[single_frame(maps, place) for maps in walk[:1]] for place, walk in enumerate(walks)]
     return {
-        "gait, SVM": result_of(protocol, samples, gait, svm),
+        "gait, SVM": result_of(protocol, samples, gait, fit),
         "gait, nearest": result_of(protocol, samples, gait, nearest),
-        "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), svm),
-        "single frame": result_of(protocol, samples, windows_of(recognizer, frozen), svm),
+        "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), fit),
+        "single frame": result_of(protocol, samples, windows_of(recognizer, frozen), fit),
     }
 
 

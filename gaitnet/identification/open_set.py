@@ -27,7 +27,7 @@ class OpenSetScores(NamedTuple):
     similarity: Float[np.ndarray, " probe"]
     """Cosine to the nearest enrolled vector of that subject, -1 to 1."""
     score: Float[np.ndarray, " probe"]
-    """similarity + margin_weight * margin: what the threshold is about."""
+    """Classifier score of the best, the signed distance from the SVM's boundary: what the threshold is about."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class OpenSetCalibration:
 
     threshold: float
     wanted_fpir: float
-    margin_weight: float
     stranger_scores: tuple[float, ...]
     slope: float | None
     intercept: float | None
@@ -94,15 +93,13 @@ def gallery_similarities(
 def open_set_scores(
     class_scores: Float[np.ndarray, "probe subject"],
     similarities: Float[np.ndarray, "probe subject"],
-    margin_weight: float = 0.5,
 ) -> OpenSetScores:
     """Score each probe from the classifier's scores (LinearSVM.scores) and the cosines (gallery_similarities)."""
     rows = np.arange(len(class_scores))
     best = np.argmax(class_scores, axis=1)
     ranked = np.sort(class_scores, axis=1)
     margin = ranked[:, -1] - ranked[:, -2] if class_scores.shape[1] > 1 else np.zeros(len(rows), class_scores.dtype)
-    similarity = similarities[rows, best]
-    return OpenSetScores(best, margin, similarity, similarity + margin_weight * margin)
+    return OpenSetScores(best, margin, similarities[rows, best], ranked[:, -1])
 
 
 def calibrate_open_set(
@@ -111,7 +108,6 @@ def calibrate_open_set(
     enrolled_ids: Sequence[str],
     wanted_fpir: float = 0.01,
     genuine_scores: Float[np.ndarray, " genuine"] | None = None,
-    margin_weight: float = 0.5,
     provenance: Mapping[str, Any] | None = None,
 ) -> OpenSetCalibration:
     """Set the threshold so that a new stranger exceeds it with probability at most `wanted_fpir`.
@@ -148,7 +144,6 @@ def calibrate_open_set(
     return OpenSetCalibration(
         threshold=float(scores[rank - 1]),
         wanted_fpir=wanted_fpir,
-        margin_weight=margin_weight,
         stranger_scores=tuple(scores.tolist()),
         slope=slope,
         intercept=intercept,
@@ -163,7 +158,7 @@ def decide(
     calibration: OpenSetCalibration,
 ) -> list[OpenSetDecision]:
     """Name each probe, or say "unknown": the columns of both score tables are `subject_ids`."""
-    table = open_set_scores(class_scores, similarities, calibration.margin_weight)
+    table = open_set_scores(class_scores, similarities)
     confidences = calibration.confidence(table.score)
     decisions = []
     for best, margin, similarity, score, confidence in zip(*table, confidences, strict=True):

@@ -1,25 +1,26 @@
 """A gallery made ready for questions: the machine fitted on it, and the threshold that strangers set against it."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
 from gaitnet.identification.open_set import (
     OpenSetCalibration,
     OpenSetDecision,
+    OpenSetScores,
     calibrate_open_set,
     decide,
     gallery_similarities,
     open_set_scores,
 )
-from gaitnet.identification.svm import LinearSVM, fit_linear_svm
+from gaitnet.identification.svm import LinearSVM, fit_linear_svm, linear_svm
 
 STRANGERS = "strangers.npz"
 """Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
@@ -34,6 +35,29 @@ class Strangers(NamedTuple):
     subject_ids: tuple[str, ...]
     model: str = ""
     """Which networks made the vectors (`GaitRecognizer.identity`)."""
+
+    def parted(self) -> "tuple[Strangers, Strangers]":
+        """Every other person, for the machine to learn against, and the rest, who set the threshold of "unknown".
+
+        Nobody is both: who was learned from is further off than a stranger who comes.
+        """
+        place = {name: number for number, name in enumerate(dict.fromkeys(self.subject_ids))}
+        odd = np.array([place[name] % 2 for name in self.subject_ids], bool)
+        return self._only(odd), self._only(~odd)
+
+    def _only(self, rows: Bool[np.ndarray, " stranger"]) -> "Strangers":
+        names = tuple(name for name, kept in zip(self.subject_ids, rows, strict=True) if kept)
+        return Strangers(self.vectors[rows], names, self.model)
+
+
+def against(
+    strangers: "Strangers | OpenSetCalibration | None",
+) -> Callable[[Float[np.ndarray, "walk size"], Shaped[np.ndarray, " walk"]], Callable[[np.ndarray], np.ndarray]]:
+    """The SVM of `Search.over` as a classifier of `gaitnet.evaluation.runner.evaluate`; alone without strangers."""
+    if not isinstance(strangers, Strangers):
+        return linear_svm
+    background = strangers.parted()[0].vectors
+    return lambda vectors, labels: fit_linear_svm(vectors, labels.tolist(), background=background).scores
 
 
 class Verification(NamedTuple):
@@ -71,21 +95,25 @@ class Search:
         calibration: OpenSetCalibration | Strangers,
         wanted_fpir: float = WANTED_FPIR,
     ) -> "Search":
-        """Fit the machine on a gallery; strangers set the threshold against this very gallery.
+        """Fit the machine on a gallery, against every other stranger; the rest set the threshold for this very gallery.
+
+        With a threshold that is known already, the gallery's people stand against each other alone.
 
         Raises:
             ValueError: nobody is enrolled, or the strangers are too few for `wanted_fpir`.
 
         """
-        machine = fit_linear_svm(templates, owners)
-        if isinstance(calibration, Strangers):
-            unready = cls(templates, tuple(owners), machine, _UNSET)
-            scores = open_set_scores(*unready.tables(calibration.vectors), _UNSET.margin_weight).score
-            # a stranger's name in the file must not clash with a name that somebody enrols
-            names = [f"stranger/{name}" for name in calibration.subject_ids]
-            threshold = calibrate_open_set(scores, names, [f"enrolled/{name}" for name in owners], wanted_fpir)
-            calibration = _with_confidence(threshold, calibration, len(machine.subject_ids))
-        return cls(templates, tuple(owners), machine, calibration)
+        if isinstance(calibration, OpenSetCalibration):
+            return cls(templates, tuple(owners), fit_linear_svm(templates, owners), calibration)
+        background, others = calibration.parted()
+        machine = fit_linear_svm(templates, owners, background=background.vectors)
+        search = cls(templates, tuple(owners), machine, _UNSET)
+        # a stranger's name in the file must not clash with a name that somebody enrols
+        names = [f"stranger/{name}" for name in others.subject_ids]
+        threshold = calibrate_open_set(
+            search.scored(others.vectors).score, names, [f"enrolled/{name}" for name in owners], wanted_fpir
+        )
+        return replace(search, calibration=_with_confidence(threshold, others, background, len(machine.subject_ids)))
 
     def tables(
         self, probes: Float[np.ndarray, "probe size"]
@@ -94,12 +122,16 @@ class Search:
         names = self.machine.subject_ids
         return self.machine.scores(probes), gallery_similarities(probes, self.templates, self.owners, names)
 
+    def scored(self, probes: Float[np.ndarray, "probe size"]) -> OpenSetScores:
+        """How strongly each probe points at its best candidate."""
+        return open_set_scores(*self.tables(probes))
+
     def identify(self, probes: Float[np.ndarray, "probe size"]) -> list[OpenSetDecision]:
         """Name each walk, or say "unknown"."""
         return decide(*self.tables(probes), self.machine.subject_ids, self.calibration)
 
     def verify(self, probe: Float[np.ndarray, " size"], subject_id: str) -> Verification:
-        """Whether a walk is this person's: their score, less the best of everybody else's, against the same threshold.
+        """Whether a walk is this person's: their score against the threshold that `identify` has.
 
         Raises:
             ValueError: nobody of that name is enrolled.
@@ -112,13 +144,15 @@ class Search:
         scores, similarities = (table[0] for table in self.tables(probe[None]))
         margin = float(scores[claimed] - np.delete(scores, claimed).max()) if len(names) > 1 else 0.0
         similarity = float(similarities[claimed])
-        score = similarity + self.calibration.margin_weight * margin
+        score = float(scores[claimed])
         confidence = float(self.calibration.confidence(np.array([score]))[0])
         threshold = self.calibration.threshold
         return Verification(score > threshold, score, threshold, margin, similarity, confidence)
 
 
-def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, people: int) -> OpenSetCalibration:
+def _with_confidence(
+    calibration: OpenSetCalibration, strangers: Strangers, background: Strangers, people: int
+) -> OpenSetCalibration:
     """The calibration with a confidence that is a probability: how often an answer of such a score is right.
 
     Learned by playing it through: as many strangers as people are enrolled (at most half of all) form a gallery of all
@@ -133,21 +167,22 @@ def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, peop
         return calibration
     rows = [np.flatnonzero(places == member) for member in members]
     outside = strangers.vectors[~np.isin(places, members)]
-    weight = calibration.margin_weight
-    # one person has no margin to others: each is then searched for in a gallery of their own
+    # a gallery of one has nobody else to be told from: each is then searched for in a gallery of their own
     groups = [[one] for one in range(len(members))] if people == 1 else [list(range(len(members)))]
     right, wrong = [], []
     for group in groups:
         enrolled = np.concatenate([rows[one][:-1] for one in group])
-        search = Search.over(strangers.vectors[enrolled], owners[enrolled].tolist(), _UNSET)
-        found = open_set_scores(*search.tables(strangers.vectors[[rows[one][-1] for one in group]]), weight)
+        templates, names = strangers.vectors[enrolled], owners[enrolled].tolist()
+        machine = fit_linear_svm(templates, names, background=background.vectors)
+        search = Search(templates, tuple(names), machine, _UNSET)
+        found = search.scored(strangers.vectors[[rows[one][-1] for one in group]])
         right.append(found.score[found.best == np.arange(len(group))])
-        wrong.append(open_set_scores(*search.tables(outside), weight).score)
+        wrong.append(search.scored(outside).score)
     genuine, others = np.concatenate(right), np.concatenate(wrong)
     if not len(genuine):
         return calibration
-    names = [f"stranger/{number}" for number in range(len(others))]
-    fitted = calibrate_open_set(others, names, [], 0.5, genuine)
+    numbered = [f"stranger/{number}" for number in range(len(others))]
+    fitted = calibrate_open_set(others, numbered, [], 0.5, genuine)
     return replace(calibration, slope=fitted.slope, intercept=fitted.intercept)
 
 
@@ -193,4 +228,4 @@ def save_strangers(path: str | Path, strangers: Strangers) -> None:
     write_whole(Path(path), buffer.getvalue())
 
 
-_UNSET = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})
+_UNSET = OpenSetCalibration(0.0, WANTED_FPIR, (), None, None, {})
