@@ -18,6 +18,7 @@ from gaitnet.walkers.camera import (
     project,
     rotation,
 )
+from gaitnet.walkers.walks import crop_affines
 
 
 def camera(azimuth=90.0, height=1.4, distance=4.0, focal=150.0, center=(71.5, 95.5), target=(0.0, 0.0, 0.9)) -> Camera:
@@ -117,3 +118,21 @@ def test_drawn_cameras_are_plausible_and_stand_on_both_sides():
     assert 16 < np.sum(np.asarray(cameras.azimuth) > 0) < 48
     asked = draw_camera(jax.random.key(1), 54.0, (480, 640), side=-1.0)
     assert float(asked.azimuth) == -54.0
+
+
+def test_crop_cameras_do_not_move_the_picture():
+    """The same point of one picture, seen through two crops of it, comes back to one place."""
+    focal, center = np.array([100.0, 200.0]), np.array([[10.0, 20.0], [-30.0, 40.0]])
+    ray = np.array([0.2, -0.1])
+    in_crops = ray * focal[:, None] + center
+    camera = draw_camera(jax.random.key(0), 90.0, (480, 640))
+    cameras = jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], 2, 0), camera)
+    cameras = cameras._replace(focal=focal, center=center)
+    affines = np.asarray(crop_affines(cameras, False, 144))
+    back = np.einsum("tij,tj->ti", affines[:, :, :2], in_crops) + affines[:, :, 2]
+    assert np.allclose(back[0], back[1], atol=1e-4)
+    assert np.allclose(back[0], ray * focal.mean(), atol=1e-4)
+    turned = np.asarray(crop_affines(cameras, True, 144))
+    in_crops[:, 0] = 143 - in_crops[:, 0]
+    again = np.einsum("tij,tj->ti", turned[:, :, :2], in_crops) + turned[:, :, 2]
+    assert np.allclose(again, back, atol=1e-4)
