@@ -9,7 +9,8 @@ from gaitnet.identification.open_set import (
     gallery_similarities,
     open_set_scores,
 )
-from gaitnet.identification.svm import fit_linear_svm
+from gaitnet.identification.search import Search, Strangers
+from gaitnet.identification.svm import fit_linear_svm, load_svm, save_svm
 
 SIZE = 16
 
@@ -42,8 +43,11 @@ def test_svm_scores_equal_scikit_learn():
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     centred = unit - unit.mean(axis=0)
     centred /= np.sqrt((centred**2).sum(axis=1).mean())
-    oracle = LinearSVC(C=0.5, class_weight="balanced", dual="auto", random_state=0, max_iter=20_000).fit(centred, names)
-    np.testing.assert_allclose(machine.scores(vectors), oracle.decision_function(centred), atol=1e-4)
+    for person, name in enumerate(machine.subject_ids):
+        own = np.array(names) == name
+        oracle = LinearSVC(C=0.5, class_weight={True: 2.0, False: 1.0}, dual="auto", random_state=0, max_iter=20_000)
+        found = oracle.fit(centred, own).decision_function(centred)
+        np.testing.assert_allclose(machine.scores(vectors)[:, person], found, atol=1e-4)
     np.testing.assert_allclose(machine.scores(7 * vectors), machine.scores(vectors), atol=1e-5)
 
 
@@ -61,10 +65,78 @@ def test_one_person_is_scored_by_cosine():
     np.testing.assert_allclose(machine.scores(np.array([[1.0, 1.0], [1.0, -1.0]])), [[1.0], [0.0]], atol=1e-6)
 
 
+def test_a_stored_svm_scores_as_before(tmp_path):
+    machine = fit_linear_svm(*crowd(3, 4))
+    save_svm(tmp_path / "machine.npz", machine)
+    again, probes = load_svm(tmp_path / "machine.npz"), crowd(5, 1, seed=3)[0]
+    assert (again.subject_ids, again.kind) == (machine.subject_ids, machine.kind)
+    np.testing.assert_array_equal(again.scores(probes), machine.scores(probes))
+    (tmp_path / "other.npz").write_bytes(b"PK not an SVM")
+    with pytest.raises(ValueError, match="not an SVM"):
+        load_svm(tmp_path / "other.npz")
+
+
+def test_svm_against_a_background_equals_scikit_learn():
+    from sklearn.svm import LinearSVC
+
+    (vectors, names), (background, _) = crowd(3, 2), crowd(30, 1, seed=5)
+    machine = fit_linear_svm(vectors, names, 0.5, background)
+    unit = np.concatenate([vectors, background])
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    unit -= unit.mean(axis=0)
+    unit /= np.sqrt((unit**2).sum(axis=1).mean())
+    # the person's two count twice; the other four together 2, half of what they count alone, and so do the thirty
+    weight = np.array([2.0] * 2 + [2 / 4] * 4 + [2 / 30] * 30)
+    oracle = LinearSVC(C=0.5, dual="auto", random_state=0, max_iter=20_000)
+    oracle.fit(unit, np.arange(36) < 2, sample_weight=weight)
+    np.testing.assert_allclose(machine.scores(vectors)[:, 0], oracle.decision_function(unit[:6]), atol=1e-4)
+
+
+def test_a_background_tells_people_apart_who_are_enrolled_once():
+    """Where everybody varies alike, strangers show in which directions; a single walk of each does not."""
+    rng = np.random.default_rng(0)
+    varies = np.where(np.arange(64) < 24, 3.0, 0.3)  # of a person's walks
+    people, strangers = rng.normal(size=(40, 1, 64)), rng.normal(size=(400, 1, 64))
+    people = people + varies * rng.normal(size=(40, 4, 64))
+    strangers = (strangers + varies * rng.normal(size=(400, 1, 64))).reshape(-1, 64)
+    names = [f"{person:02d}" for person in range(40)]
+    probes, truth = people[:, 1:].reshape(-1, 64), np.repeat(names, 3)
+    alone, against = (
+        np.mean(np.array(fit_linear_svm(people[:, 0], names, background=known).predict(probes)) == truth)
+        for known in (None, strangers)
+    )
+    assert against > alone + 0.03
+
+
+def test_with_a_background_one_person_has_somebody_to_be_told_from():
+    (vectors, names), (background, _) = crowd(1, 3), crowd(40, 1, seed=5)
+    machine = fit_linear_svm(vectors, names, background=background)
+    assert machine.kind == "svm"
+    assert machine.scores(vectors).min() > 0 > np.median(machine.scores(crowd(40, 1, seed=6)[0]))
+
+
+def test_strangers_who_were_learned_from_set_no_threshold():
+    strangers = Strangers(np.arange(12.0).reshape(6, 2), ("a", "a", "b", "c", "c", "d"))
+    background, others = strangers.parted()
+    assert (background.subject_ids, others.subject_ids) == (("b", "d"), ("a", "a", "c", "c"))
+    np.testing.assert_array_equal(others.vectors, strangers.vectors[[0, 1, 3, 4]])
+
+
+@pytest.mark.parametrize("people", [1, 2, 20])
+def test_a_search_names_new_strangers_as_rarely_as_wanted(people):
+    (vectors, names), cohort = crowd(people, 3), Strangers(*crowd(1600, 2, seed=1))
+    search = Search.over(vectors, names, cohort._replace(subject_ids=tuple(cohort.subject_ids)), wanted_fpir=0.05)
+    answers = search.identify(crowd(3000, 1, seed=2)[0])
+    # 3000 new strangers and a threshold set on 800 people, whose two walks are alike: three standard errors
+    assert abs(np.mean([not answer.unknown for answer in answers]) - 0.05) < 3 * np.sqrt(
+        0.05 * 0.95 * (1 / 3000 + 1 / 800)
+    )
+
+
 def test_two_people_have_opposite_scores():
     vectors, names = crowd(2, 5)
     scores = fit_linear_svm(vectors, names).scores(vectors)
-    np.testing.assert_allclose(scores[:, 0], -scores[:, 1], atol=1e-6)
+    assert np.array_equal(scores[:, 0] > 0, scores[:, 1] < 0)
 
 
 def test_svm_refuses_what_it_cannot_use():
@@ -72,6 +144,8 @@ def test_svm_refuses_what_it_cannot_use():
     for wrong in (vectors[:0], vectors[:3], np.full_like(vectors, np.nan)):
         with pytest.raises(ValueError, match="vectors"):
             fit_linear_svm(wrong, names if len(wrong) else [])
+    with pytest.raises(ValueError, match="finite"):
+        fit_linear_svm(vectors, names, background=np.full((2, SIZE), np.inf))
     with pytest.raises(ValueError, match="fitted on"):
         fit_linear_svm(vectors, names).scores(vectors[:, :3])
 
@@ -144,10 +218,10 @@ def test_confidence_survives_separable_scores():
 
 def test_a_single_candidate_has_no_margin():
     table = open_set_scores(np.array([[0.4]]), np.array([[0.7]]))
-    assert (table.margin[0], table.score[0]) == (0, 0.7)
-    table = open_set_scores(np.array([[0.4, 1.0, -1.0]]), np.array([[0.9, 0.5, 0.1]]), margin_weight=0.5)
-    assert table.best[0] == 1
-    np.testing.assert_allclose(table.score, [0.5 + 0.5 * 0.6])
+    assert (table.margin[0], table.score[0], table.similarity[0]) == (0, 0.4, 0.7)
+    table = open_set_scores(np.array([[0.4, 1.0, -1.0]]), np.array([[0.9, 0.5, 0.1]]))
+    assert (table.best[0], table.score[0], table.similarity[0]) == (1, 1.0, 0.5)
+    np.testing.assert_allclose(table.margin, [0.6])
 
 
 def test_calibration_refuses_enrolled_strangers_and_too_few():
