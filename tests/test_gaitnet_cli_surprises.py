@@ -2,8 +2,10 @@
 
 import os
 
+import cv2
 import numpy as np
-from stand_ins import MODEL, SIZE, bad, document, enrolled, everything, film, good, vector
+import pytest
+from stand_ins import MODEL, SIZE, Walkers, bad, document, enrolled, everything, film, good, run, vector
 
 from gaitnet.identification import gallery as gallery_file
 from gaitnet.identification.gallery import Gallery
@@ -56,3 +58,42 @@ def test_leftovers_of_killed_writers_go_and_those_of_other_galleries_stay(place)
     assert [name for name in everything(place) if name.endswith(".tmp")] == [
         ".my1.npz.abcd1234.tmp", ".my[1].npz.old.abcd1234.tmp",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Anna ", " Anna", "unknown "])
+def test_a_name_with_a_blank_that_nobody_sees_is_refused(place, name):
+    assert "blank" in bad("enroll", name, film(place / "anna-1.mp4"))
+
+
+def test_options_of_pose_that_cannot_apply_are_told(place):
+    film(place / "anna-1.mp4")
+    cv2.imwrite(str(place / "p.png"), np.zeros((24, 18, 3), np.uint8))
+    (place / "folder").mkdir()
+    cv2.imwrite(str(place / "folder" / "p.png"), np.zeros((24, 18, 3), np.uint8))
+    assert "--whole" in bad("pose", "anna-1.mp4", "--whole")
+    assert "--whole" in bad("pose", "folder", "--whole", "--frames")
+    assert "--frames" in bad("pose", "anna-1.mp4", "--frames")
+    assert "--frames" in bad("pose", "p.png", "--frames")
+    good("pose", "p.png", "--whole")
+    good("pose", "folder", "--whole")
+
+
+def test_pictures_of_a_folder_come_in_natural_order(place):
+    (place / "photos").mkdir()
+    for number in (10, 2, 1):
+        cv2.imwrite(str(place / "photos" / f"{number}.png"), np.zeros((24, 18, 3), np.uint8))
+    names = [entry["file_name"] for entry in document("pose", "photos", "--no-overlay")["images"]]
+    assert names == ["1.png", "2.png", "10.png"]
+
+
+@pytest.mark.parametrize("command", ["describe", "pose"])
+def test_results_that_cannot_be_written_are_told_before_the_work(place, monkeypatch, command):
+    film(place / "anna-1.mp4")
+    monkeypatch.setattr(Walkers, "describe", lambda *_: pytest.fail("the video was looked at"))
+    taken = place / f"anna-1.{'gait' if command == 'describe' else 'pose'}.json"
+    taken.mkdir()
+    assert "is a folder" in bad(command, "anna-1.mp4")
+    taken.rmdir()
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)
+    done = run(command, "anna-1.mp4")
+    assert (done.exit_code, "Permission denied" in done.stderr) == (1, True)
