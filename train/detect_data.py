@@ -10,13 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gaitnet.datasets.kth import LIST_NAME, parse_sequences
 from gaitnet.video.network import letterbox
 from gaitnet.video.read import read_video
+from humanpose.datasets.lsp import LSPET_TRAINED, number_of
 from train.data import MakeSample
-from train.pose_data import is_held_out
+from train.pose_data import film_of, is_held_out, read_lspet, read_picture
 
 PEOPLE = 6
 """Places for boxes in every sample."""
+_remembered = lru_cache(maxsize=4096)(read_picture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Scene:
         """The picture, read if need be; ValueError where it cannot be read."""
         if isinstance(self.image, np.ndarray):
             return self.image
-        return _read(self.image)
+        return _remembered(self.image)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +52,9 @@ def load_detect_data(root: Path) -> DetectData:
         ValueError: a data set is not there.
 
     """
-    from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
-
-    if not (root / "lspet" / "joints.mat").is_file():
-        raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
     trained: list[Scene] = []
     measured: list[Scene] = []
-    for record in read_lsp(root / "lspet"):
+    for record in read_lspet(root):
         if record.visible.sum() >= 12:
             scene = Scene(record.path, _wider(record.box)[None])
             (trained if number_of(record) <= LSPET_TRAINED else measured).append(scene)
@@ -151,9 +150,8 @@ def walkers_scenes(size: tuple[int, int] = (256, 256)) -> Callable:
 
 def _filmed(file: Path) -> list[Scene]:
     """Landmarked frames, and as many frames far from any listed pass, which are empty."""
-    content = json.loads(file.read_bytes())
-    film = file.with_name(Path(content["video"]).name)
-    film = film if film.exists() else film.with_suffix(".mp4")
+    content = json.loads(file.read_bytes())  # the head's top is read off the eyes, which are no joints of ours
+    film = film_of(file.with_name(Path(content["video"]).name))
     boxes = {int(p["frame"]): landmark_box(np.array(p["landmarks"], float)) for p in content["people"]}
     empty = _empty_frames(file, int(content["frames"]), len(boxes) // 3)
     return [
@@ -166,15 +164,14 @@ def _filmed(file: Path) -> list[Scene]:
 
 
 def _empty_frames(file: Path, frames: int, most: int) -> set[int]:
-    listing = file.with_name("00sequences.txt")
-    name = file.name.split("_uncomp")[0]
-    lines = [line for line in listing.read_text().splitlines() if line.startswith(name)] if listing.exists() else []
-    if not lines:
+    listing = file.with_name(LIST_NAME)
+    person, _, scenario, *_ = file.name.removeprefix("person").split("_")
+    passes = parse_sequences(listing).get((person, scenario)) if listing.exists() else None
+    if passes is None:
         return set()
     free = np.ones(frames, bool)
-    for part in lines[0].split("frames")[1].split(","):
-        first, last = (int(number) for number in part.split("-"))
-        free[max(0, first - 10) : last + 12] = False
+    for first, last in passes:
+        free[max(0, first - 9) : last + 13] = False
     return set(np.flatnonzero(free)[:: max(1, int(free.sum()) // max(most, 1))].tolist())
 
 
@@ -272,11 +269,3 @@ def _pack(image: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
     padded[: len(sound)] = sound
     present = (np.arange(PEOPLE) < len(sound)).astype(np.float32)
     return {"images": image, "boxes": padded, "present": present}
-
-
-@lru_cache(maxsize=4096)
-def _read(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise ValueError(f"{path} cannot be read as a picture: fetch the data set again, or remove its record")
-    return np.asarray(picture)

@@ -27,12 +27,7 @@ class PoseData:
         """The record's picture, uint8 RGB; ValueError where a photograph cannot be read."""
         if record.frame is not None:
             return self.frames[record.path, record.frame]
-        picture = cv2.imread(str(record.path), cv2.IMREAD_COLOR_RGB)
-        if picture is None:
-            raise ValueError(
-                f"{record.path} cannot be read as a picture: fetch the data set again, or remove its record"
-            )
-        return picture
+        return read_picture(record.path)
 
 
 def load_pose_data(root: Path) -> PoseData:
@@ -42,9 +37,7 @@ def load_pose_data(root: Path) -> PoseData:
         ValueError: a data set is not there.
 
     """
-    if not (root / "lspet" / "joints.mat").is_file():
-        raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
-    photographs = [record for record in read_lsp(root / "lspet") if record.has_extent]
+    photographs = [record for record in read_lspet(root) if record.has_extent]
     trained = [record for record in photographs if number_of(record) <= LSPET_TRAINED]
     measured = [record for record in photographs if number_of(record) > LSPET_TRAINED]
     files = sorted((root / "kth_walking").glob("*.reference.json"))
@@ -60,8 +53,23 @@ def is_held_out(file: Path) -> bool:
     return file.name.removeprefix("person").split("_")[0] in VALIDATION_PERSONS
 
 
+def read_lspet(root: Path) -> list[PoseRecord]:
+    """LSPET's photographs under `root`; ValueError where they are not there."""
+    if not (root / "lspet" / "joints.mat").is_file():
+        raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
+    return read_lsp(root / "lspet")
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A photograph, uint8 RGB; ValueError where it cannot be read."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise ValueError(f"{path} cannot be read as a picture: fetch the data set again, or remove its record")
+    return np.asarray(picture)
+
+
 @lru_cache
-def _video(path: Path) -> Path:
+def film_of(path: Path) -> Path:
     """The file named by the landmarks, or the same film in the other container."""
     return path if path.exists() else path.with_suffix(".mp4")
 
@@ -69,7 +77,7 @@ def _video(path: Path) -> Path:
 def _as_followed(records: list[PoseRecord]) -> list[PoseRecord]:
     """A film's landmarks, boxed about the whole body and facing as the crops of somebody followed in a video are."""
     return [
-        replace(record, path=_video(record.path), box=body_box(record), walks_left=left)
+        replace(record, path=film_of(record.path), box=body_box(record), walks_left=left)
         for record, left in zip(records, walks_left(records), strict=True)
     ]
 

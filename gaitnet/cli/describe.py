@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli.output import bar, emit, note, rounded, say, table, waiting
+from gaitnet.cli.output import bar, emit, note, rounded, say, table, waiting, writable
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer, Person
@@ -82,6 +82,7 @@ def result_names(videos: list[Path], folder: Path, suffix: str) -> list[Path]:
 
     Raises:
         ValueError: two videos of one name would write the same file, or `folder` is a file.
+        OSError: nothing can be written there: told before the work, not after it.
 
     """
     names = [(video if video.is_dir() else video.with_suffix("")).resolve().name + suffix for video in videos]
@@ -91,6 +92,8 @@ def result_names(videos: list[Path], folder: Path, suffix: str) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output: expected a folder, but {folder} is a file")
     folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        writable(folder / f"{name}.json")
     return [folder / name for name in names]
 
 

@@ -46,7 +46,9 @@ def enroll(
         raise ValueError("--person: expected a single video with it, and no --all; enrol the rest by another command")
     if not name.strip() or not name.isprintable():
         raise ValueError(f"NAME: expected printable text that is not blank, got {name!r}")
-    if name.strip().lower() == "unknown":
+    if name != name.strip():
+        raise ValueError(f"NAME: begins or ends with a blank, which nobody would see in {name!r}; leave it out")
+    if name.lower() == "unknown":
         raise ValueError("NAME: nobody can be called unknown: it is the answer for those who are not enrolled")
     if os.path.isfile(name) and not os.path.exists(files[-1]):
         raise ValueError(f"NAME: {name} is a file; the name comes first: gaitnet enroll {files[-1]} {name}")

@@ -85,6 +85,8 @@ def export(
     kind = file.suffix.lower().removeprefix(".")
     if kind not in ("json", "csv"):
         raise ValueError(f"FILE: expected a name ending in .json or .csv, got {file.name}")
+    if file.resolve() == gallery.resolve():
+        raise ValueError(f"FILE: {file} is the gallery itself; choose another name")
     writable(file)
     known = with_people(gallery)
     write_whole(file, known.export("json" if kind == "json" else "csv"))

@@ -113,13 +113,13 @@ def note(text: str, style: str = "") -> None:
 
 
 def say(text: str) -> None:
-    """Say something on stdout, as it is."""
-    typer.echo(text)
+    """Say something on stdout, as it is but for letters that stdout does not take."""
+    typer.echo(_takeable(text))
 
 
 def emit(document: Any) -> None:
     """Print one JSON document on stdout."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    say(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 @contextlib.contextmanager
@@ -169,14 +169,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
     from rich.text import Text
 
     if title:
-        typer.echo(title)
+        say(title)
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(header):
         drawn.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        drawn.add_row(*(Text("" if cell is None else _takeable(str(cell))) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 80)
     console.print(drawn)
+
+
+def _takeable(text: str) -> str:
+    """The text with escapes, as JSON too reads them, for the letters that stdout cannot encode.
+
+    A terminal may be no UTF-8, and so may the name of a file: neither must stop a command that has done its work.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def writable(path: Path) -> Path:

@@ -56,12 +56,17 @@ def pose(
     from gaitnet.video.read import PICTURES
 
     check_videos([file])
+    picture = file.is_file() and file.suffix.lower() in PICTURES
+    if frames and not file.is_dir():
+        raise ValueError(f"--frames: is for a folder of pictures, but {file} is a file")
+    if whole and (frames or not (picture or file.is_dir())):
+        raise ValueError("--whole: is for single pictures; in a video people are always searched for")
     (target,) = result_names([file], output, ".pose")
     recognizer = load(weights)
     people: list[Person] | None = None
     if file.is_dir() and not frames:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
-    elif file.suffix.lower() in PICTURES and file.is_file():
+    elif picture:
         pictures, drawn = _alone(recognizer, file, whole, target.with_name(target.name + ".png") if overlay else None)
     else:
         people = look(recognizer, file)
@@ -116,9 +121,9 @@ def _alone(
 
     from gaitnet.evaluation.files import write_whole
     from gaitnet.overlay import draw
-    from gaitnet.video.read import PICTURES, VideoError, VideoReader
+    from gaitnet.video.read import VideoError, VideoReader, picture_files
 
-    files = [source] if source.is_file() else sorted(p for p in source.iterdir() if p.suffix.lower() in PICTURES)
+    files = [source] if source.is_file() else picture_files(source)
     if not whole and recognizer.detector is None:
         note("these weights hold no detector: each picture is taken as one person, head to feet")
     if drawn is not None and source.is_dir():

@@ -8,6 +8,7 @@ it in place in one step; a reader sees the old gallery or the new one, never som
 
 import csv
 import fcntl
+import glob
 import hashlib
 import io
 import json
@@ -58,8 +59,8 @@ class Gallery:
 
     `model_sha256` names the network that makes the vectors (lower-case hex); vectors of different networks cannot be
     compared, so a file of another network is refused. `size` is the length of a vector. A file that does not exist yet
-    is an empty gallery; the first `enroll` creates it, readable by its owner only. Raises GalleryError for a file that
-    is corrupt, newer than this program, or of another model.
+    is an empty gallery, and so is one that all have left; the first `enroll` creates it, readable by its owner only.
+    Raises GalleryError for a file that is corrupt, newer than this program, or of another model.
 
     `vectors` (template, size) and `templates` are in enrolment order, as of the last read or write; `reload` reads
     again.
@@ -89,6 +90,9 @@ class Gallery:
             self.templates, self.vectors = (), np.zeros((0, self.size), np.float32)
             return
         manifest, vectors = decode_gallery(content, self.path)
+        if not len(vectors):  # everybody was removed: nothing is left that would belong to a model
+            self.templates, self.vectors = (), np.zeros((0, self.size), np.float32)
+            return
         if manifest["model_sha256"] != self.model_sha256:
             raise GalleryError(
                 f"{self.path} was enrolled with model {manifest['model_sha256']}, but the model in use is "
@@ -194,7 +198,8 @@ class Gallery:
             yield
 
     def _replace(self, templates: tuple[Template, ...], vectors: np.ndarray) -> None:
-        for left in self.path.parent.glob(f".{self.path.name}.*.tmp"):  # of writers that were killed: we hold the lock
+        # of writers that were killed: we hold the lock; eight letters, so that those of "NAME.old" are let alone
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.{'?' * 8}.tmp"):
             left.unlink(missing_ok=True)
         content = _encode(templates, vectors, self.model_sha256)
         descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent)
@@ -238,8 +243,8 @@ def decode_gallery(content: bytes, path: Path) -> tuple[dict[str, Any], np.ndarr
         if manifest["format"] != FORMAT or not isinstance(manifest["version"], int):
             raise ValueError(f"its format is {manifest['format']!r}")
         if manifest["version"] > VERSION:
-            raise ValueError(
-                f"version {manifest['version']} is newer than this program reads ({VERSION}); update gaitnet"
+            raise GalleryError(
+                f"{path}: version {manifest['version']} is newer than this program reads ({VERSION}); update gaitnet"
             )
         if not isinstance(manifest["model_sha256"], str):
             raise ValueError("no model named")
@@ -253,6 +258,8 @@ def decode_gallery(content: bytes, path: Path) -> tuple[dict[str, Any], np.ndarr
                 raise ValueError("an entry without name or date")
             if not isinstance(template.meta, dict):
                 raise ValueError("an entry whose remarks are no mapping")
+    except GalleryError:
+        raise
     except Exception as error:  # json and what it describes can be wrong in a dozen ways
         raise GalleryError(
             f"{path} is not a sound gallery ({type(error).__name__}: {error}); restore it from a copy, or enrol anew"

@@ -214,7 +214,7 @@ class VideoReader:
     def _pictures(self, rate: float | int) -> Iterator[Frame]:
         import cv2
 
-        names = [self.path] if self.path.is_file() else _picture_files(self.path)
+        names = [self.path] if self.path.is_file() else picture_files(self.path)
         if not names:
             raise VideoError(f"{self.path}: is a folder without pictures ({', '.join(sorted(PICTURES))})")
         self._about = {
@@ -250,13 +250,18 @@ def _refuse_missing(path: Path) -> None:
         raise VideoError(f"{path!s}: is not a usable path ({error})") from None
     if not found:
         raise VideoError(f"{path}: there is no such file or folder")
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:  # FFmpeg takes names as UTF-8, and so does whatever reads our results
+        raise VideoError(f"{path}: has letters in its name or its folders' that are not UTF-8; rename it") from None
     if empty:
         raise VideoError(f"{path}: is empty")
     if not path.is_dir() and not path.is_file():
         raise VideoError(f"{path}: is neither a file nor a folder")
 
 
-def _picture_files(folder: Path) -> list[Path]:
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures in a folder, in natural order (2 before 10)."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.is_file()]
     return sorted(files, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", p.name.lower())])
 

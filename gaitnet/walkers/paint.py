@@ -14,7 +14,6 @@ from gaitnet.walkers.raster import Projected, look_up, surface
 from gaitnet.walkers.scene import Backdrop, Scene, pack, unpack
 
 _TOP, _TROUSERS, _SOLE = (MATERIALS.index(name) for name in ("top", "trousers", "sole"))
-_POINT = {name: index for index, name in enumerate(POINTS)}
 
 
 class Figure(NamedTuple):
@@ -68,7 +67,7 @@ def paint(
     cloth = garment[0] + garment[1]
     fold = jnp.sin(run * 34 + 2.5 * jnp.sin(side * 40 + run * 9)) * cloth * one.wear.folds
     # the sky lights from above; what turns away from the eye lies in creases; the far leg in the near one's shade
-    middle = jnp.dot(one.points[_POINT["pelvis"]] - position, axes[2])
+    middle = jnp.dot(one.points[POINTS.index("pelvis")] - position, axes[2])
     shaded = 1 - 0.25 * jnp.clip((depth - middle) * 4, 0.0, 1.0) - 0.12 * (1 + normal[2])
     ambient = scene.ambient * (0.78 + 0.22 * sky + 0.05 * fold) * shaded
     key = (lit + 0.06 * fold * lit) * shaded
@@ -115,11 +114,11 @@ def shadow(
         cast = jnp.zeros_like(ground_x)
         under = jnp.zeros_like(ground_x)
         for limb, (first, last) in enumerate(_SHADOW_LIMBS):
-            a, b = fallen[_POINT[first]], fallen[_POINT[last]]
+            a, b = fallen[POINTS.index(first)], fallen[POINTS.index(last)]
             radius = girth[person] if limb == 0 else 0.07
             cast = jnp.maximum(cast, jnp.clip((radius - _distance(ground_x, ground_y, a, b)) / 0.05 + 0.5, 0.0, 1.0))
         for heel, toe in (("r_heel", "r_toe"), ("l_heel", "l_toe")):
-            a, b = points[_POINT[heel]], points[_POINT[toe]]
+            a, b = points[POINTS.index(heel)], points[POINTS.index(toe)]
             lifted = jnp.clip(1 - (a[2] + b[2] - 0.08) / 0.5, 0.0, 1.0)
             close = jnp.clip(1.1 - _distance(ground_x, ground_y, a[:2], b[:2]) / 0.16, 0.0, 1.0)
             under = jnp.maximum(under, close * close * lifted)

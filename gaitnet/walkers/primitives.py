@@ -8,8 +8,6 @@ from jaxtyping import Array, Float, Int
 from gaitnet.walkers.appearance import MATERIALS, Appearance
 from gaitnet.walkers.body import POINTS, RADII
 
-_POINT = {name: index for index, name in enumerate(POINTS)}
-_RADIUS = {name: index for index, name in enumerate(RADII)}
 _SKIN, _HAIR, _TOP, _TROUSERS, _SHOES, _BAG, _EYES, _SOLE = range(len(MATERIALS))
 
 Vector = Float[Array, "xyz=3"]
@@ -60,8 +58,8 @@ def cones(points: Float[Array, "point=23 xyz=3"], radii: Float[Array, "radius=15
         radii: girth / 2 pi in metres, in the order of `body.RADII`.
         wear: clothes, hair and bags.
     """
-    p = {name: points[index] for name, index in _POINT.items()}
-    r = {name: radii[index] for name, index in _RADIUS.items()}
+    p = {name: points[index] for index, name in enumerate(POINTS)}
+    r = {name: radii[index] for index, name in enumerate(RADII)}
     eye = jnp.eye(3)
     top, trousers = wear.ease[0], wear.ease[1]
     rows: list[tuple[Array, ...]] = []

@@ -19,10 +19,8 @@ from gaitnet.walkers.raster import FAR, Projected, cover, project_cones
 from gaitnet.walkers.scene import Scene, backdrop
 from gaitnet.walkers.sensor import expose
 
-_RADIUS = {name: index for index, name in enumerate(RADII)}
-
 _JOINT_RADIUS = tuple(
-    _RADIUS[name]
+    RADII.index(name)
     for name in (
         "ankle", "knee", "thigh", "thigh", "knee", "ankle", "pelvis", "chest", "neck", "head",
         "wrist", "elbow", "shoulder", "shoulder", "elbow", "wrist",
