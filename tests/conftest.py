@@ -20,6 +20,17 @@ def data_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="module")
+def lightly_compiled():
+    """For files whose programs run once or twice: XLA spares itself the optimisations that cost more than they save.
+
+    What is computed stays the same; the demo's and the command line's tests run networks and renderer as users do.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder to work in, a gallery of its own, and stand-ins for the networks."""

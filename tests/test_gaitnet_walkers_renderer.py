@@ -19,6 +19,8 @@ from gaitnet.walkers.sensor import jpeg
 
 SIZE = (96, 72)
 
+pytestmark = pytest.mark.usefixtures("lightly_compiled")
+
 STANDING = np.array(
     [
         [0.0, -0.10, 0.08], [0.0, -0.10, 0.50], [0.0, -0.09, 0.92], [0.0, 0.09, 0.92], [0.0, 0.10, 0.50],
@@ -52,6 +54,7 @@ def cone(start, end, at_start, at_end, squeeze=None) -> Cones:
     )
 
 
+@jax.jit
 def drawn(cones: Cones, view: Camera):
     line, column = jnp.meshgrid(
         jnp.arange(SIZE[0], dtype=jnp.float32), jnp.arange(SIZE[1], dtype=jnp.float32), indexing="ij"
@@ -211,17 +214,24 @@ def test_frames_of_a_sequence_are_single_renders():
 
 def test_an_open_shutter_blurs_the_swinging_foot_and_not_the_place():
     """Exposure over the time between frames: the picture is the mean of its moments; labels stay those of the frame."""
-    key, person = jax.random.key(3), crowd_person(1, 2)
-    plans = [plan_sequence(key, person, 0, 90.0, 3, 12.5, size=(64, 48), jitter=0.0, shutter=s) for s in (0.0, 0.9)]
+    size = (64, 48)
+
+    @jax.jit
+    def planned(key):
+        person = crowd_person(1, 2)
+        return [plan_sequence(key, person, 0, 90.0, 3, 12.5, size=size, jitter=0.0, shutter=s) for s in (0.0, 0.9)]
+
+    pixels = jax.jit(lambda plan: render_plan(plan, size))
+    plans = planned(jax.random.key(3))
     quiet = [p._replace(scene=p.scene._replace(noise=jnp.zeros(()), quality=jnp.full((), 100.0))) for p in plans]
-    sharp, blurred = (render_plan(plan, (64, 48)) for plan in quiet)
+    sharp, blurred = (pixels(plan) for plan in quiet)
     np.testing.assert_array_equal(sharp.keypoints, blurred.keypoints)
     np.testing.assert_array_equal(sharp.silhouettes, blurred.silhouettes)
     changed = np.abs(np.asarray(sharp.frames, int) - np.asarray(blurred.frames, int)).max(-1)
     assert changed[:, :8, :8].max() <= 1, "the place stands still"
     assert changed.max() > 10
     middle = quiet[1]
-    apart = [render_plan(middle._replace(points=middle.moments[:, k], moments=None), (64, 48)).frames for k in range(4)]
+    apart = [pixels(middle._replace(points=middle.moments[:, k], moments=None)).frames for k in range(4)]
     mean = np.mean([np.asarray(frames, float) for frames in (sharp.frames, *apart)], axis=0)
     np.testing.assert_allclose(np.asarray(blurred.frames, float), mean, atol=2.5)
 

@@ -24,6 +24,8 @@ from train.export import export_run
 from train.loop import fit
 from train.pose_walkers import walkers_drawer
 
+pytestmark = pytest.mark.usefixtures("lightly_compiled")
+
 QUICK = OptimizerConfig(1e-3, 1)
 
 
