@@ -138,9 +138,9 @@ def people_in_space(spread: float, people: int = 10, walks: int = 6, size: int =
 
 
 def test_strangers_are_told_where_people_differ():
-    samples, vectors = people_in_space(0.05)
+    samples, vectors = people_in_space(0.05, size=64)  # far from each other: no stranger resembles anybody by chance
     others = Strangers(
-        np.random.default_rng(1).standard_normal((200, 16)).astype(np.float32), tuple(map(str, range(200)))
+        np.random.default_rng(1).standard_normal((200, 64)).astype(np.float32), tuple(map(str, range(200)))
     )
     found = search_open_set(samples, ("n0", "n1"), vectors, 5, others)
     assert (~found.enrolled).sum() == 10 * 4, "everybody is left out once"
