@@ -78,7 +78,7 @@ def film(path, count=10, size=(48, 64)):
 
 def strangers(folder):
     folder.mkdir(parents=True)
-    names = tuple(f"s{number}" for number in range(150))
+    names = tuple(f"s{number}" for number in range(300))
     save_strangers(folder / "strangers.npz", Strangers(np.stack([vector(name) for name in names]), names, MODEL))
 
 

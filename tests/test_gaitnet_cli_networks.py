@@ -34,8 +34,8 @@ def weights(tmp_path_factory):
             for path, leaf in nnx.to_flat_state(nnx.state(nnx.eval_shape(build), nnx.Any(nnx.Param, nnx.BatchStat)))
         }
         checkpoint.save(folder / name, arrays, asdict(config), {"about": "not trained"})
-    others, identity = rng.standard_normal((120, SIZE)).astype(np.float32), GaitRecognizer.load(folder).identity
-    names = tuple(f"s{row}" for row in range(120))
+    others, identity = rng.standard_normal((240, SIZE)).astype(np.float32), GaitRecognizer.load(folder).identity
+    names = tuple(f"s{row}" for row in range(240))
     save_strangers(folder / "gait" / "strangers.npz", Strangers(others, names, identity))
     return folder
 
