@@ -12,7 +12,7 @@ from gaitnet.walkers.retarget import body_of, retarget
 
 __all__ = [
     "CMU_UNIT", "Motion", "align_heading", "body_of", "heading_of", "joint_positions", "motion_of", "read_bvh",
-    "resample", "retarget",
+    "resample", "retarget", "smooth",
 ]  # fmt: skip
 
 CMU_UNIT = 0.05644
@@ -120,7 +120,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
-def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
+def smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """A Gaussian over the first axis with this s.d. in frames; the ends are continued by point reflection."""
     reach = min(int(3 * frames), len(values) - 1)
     if reach < 1:
@@ -138,7 +138,7 @@ def heading_of(points: Float[np.ndarray, "time 23 3"], frame_rate: float) -> Flo
     hips = points[:, POINTS.index("l_hip")] - points[:, POINTS.index("r_hip")]
     shoulders = points[:, POINTS.index("l_shoulder")] - points[:, POINTS.index("r_shoulder")]
     across = _unit(hips) + _unit(shoulders)
-    return _smooth(np.unwrap(np.arctan2(-across[:, 0], across[:, 1])), 0.35 * frame_rate)
+    return smooth(np.unwrap(np.arctan2(-across[:, 0], across[:, 1])), 0.35 * frame_rate)
 
 
 def align_heading(points: Float[np.ndarray, "time 23 3"], frame_rate: float = 120.0) -> Float[np.ndarray, "time 23 3"]:
@@ -173,7 +173,7 @@ def resample(motion: Motion, rate: float) -> Motion:
     ratio = motion.frame_rate / rate
     points, heading = motion.points.astype(float), motion.heading.astype(float)
     if ratio > 2:  # below that nothing of a walk lies above the new rate's limit
-        points = _smooth(points, 0.25 * ratio)
+        points = smooth(points, 0.25 * ratio)
     old = np.arange(len(points)) / motion.frame_rate
     new = np.arange(int(np.floor(old[-1] * rate + 1e-6)) + 1) / rate
     flat = points.reshape(len(points), -1)
