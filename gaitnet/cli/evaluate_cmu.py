@@ -17,16 +17,6 @@ if TYPE_CHECKING:
 
     from gaitnet.datasets.record import Sequence as Walk
     from gaitnet.recognizer import GaitRecognizer
-    from gaitnet.walkers.dataset import Plan
-
-LONGEST = 12.0
-"""Seconds of a clip that are rendered: the longest clips last half a minute and would tell no more."""
-RATE = 25.0
-"""Pictures a second."""
-PADDED = 320
-"""Frames to whose multiples a plan is padded, so that it is compiled once."""
-WEAR_STREAM = 53
-"""Folded into the key of clothes, place and camera: they come from the clip's number, never from the performer."""
 
 LEAD = (
     "Recorded walks move a drawn body, seen from the side; place, light, camera and clothes are drawn anew for every "
@@ -88,6 +78,7 @@ def seen(
     import numpy as np
 
     from gaitnet.evaluation.controls import colour_histograms
+    from gaitnet.walkers.recorded import RATE, plan_of_clip
 
     walks: list[list[np.ndarray]] = []
     colours: list[np.ndarray | None] = []
@@ -105,79 +96,6 @@ def seen(
                 kept.append(np.stack([histograms[number_of] for histograms in both]))
             progress(number + 1, len(clips))
     return walks, colours, places
-
-
-def plan_of_clip(path: Path, number: int, common: bool, size: tuple[int, int], rate: float = RATE) -> "Plan":
-    """What is drawn of a BVH clip: the motion on the body, walking to the right before a camera at its side.
-
-    The camera goes along, so that it keeps its direction to the performer's heading.
-
-    Args:
-        path: the clip.
-        number: of the clip in its folder; clothes, place, light and camera are drawn from it.
-        common: put the motion on the common body instead of the performer's own.
-        size: (height, width) of the crops in pixels.
-        rate: pictures a second.
-
-    """
-    import jax
-    import numpy as np
-
-    from gaitnet.walkers.body import common_body
-    from gaitnet.walkers.bvh import Motion, align_heading, read_bvh, resample
-    from gaitnet.walkers.dataset import PELVIS
-    from gaitnet.walkers.retarget import body_of, retarget
-
-    motion = read_bvh(path)
-    points = align_heading(motion.points[: int(LONGEST * motion.frame_rate)], motion.frame_rate)
-    body = common_body() if common else body_of(points)
-    moved = Motion(retarget(points, body, motion.frame_rate), motion.heading[: len(points)], motion.frame_rate)
-    points = resample(moved, rate).points
-    points = points - points[:1, PELVIS] * np.array([1.0, 1.0, 0.0], np.float32)
-    key = jax.random.fold_in(jax.random.key(WEAR_STREAM), number)
-    return planned(key, points, np.asarray(body.radii), size)
-
-
-def planned(key: Any, points: "np.ndarray", radii: "np.ndarray", size: tuple[int, int]) -> "Plan":
-    """A plan of crops of these points (time, point, xyz), along +x, with NumPy leaves; padded to compile once."""
-    import jax
-    import numpy as np
-
-    count = len(points)
-    padded = np.pad(points, ((0, -count % PADDED), (0, 0), (0, 0)), mode="edge").astype(np.float32)
-    plan = jax.tree.map(np.asarray, jax.jit(_plan, static_argnums=3)(key, padded, radii, size))
-    cameras = jax.tree.map(lambda leaf: leaf[:count], plan.cameras)
-    return plan._replace(points=plan.points[:count], cameras=cameras, seeds=plan.seeds[:count])
-
-
-def _plan(key: Any, points: Any, radii: Any, size: tuple[int, int]) -> "Plan":
-    import jax
-    import jax.numpy as jnp
-
-    from gaitnet.walkers.appearance import draw_appearance
-    from gaitnet.walkers.camera import crop_camera, draw_camera, person_box, person_crop
-    from gaitnet.walkers.dataset import PELVIS, PICTURE, REACH, Plan, box_errors
-    from gaitnet.walkers.scene import draw_scene
-
-    of_wear, of_scene, of_camera, of_noise, of_box = jax.random.split(key, 5)
-    tripod = draw_camera(of_camera, 90.0, PICTURE, side=-1.0)
-
-    shifts, scales = box_errors(of_box, len(points), 1.0)
-
-    def camera_at(body: Any, shift: Any, scale: Any) -> Any:
-        along = tripod._replace(target=tripod.target.at[:2].add(body[PELVIS, :2]))
-        box = person_box(along, body, jnp.full(body.shape[0], REACH))
-        return crop_camera(along, person_crop(box, size, shift, scale), size)
-
-    seeds = jax.random.bits(of_noise, (len(points),), jnp.uint32)
-    return Plan(
-        points,
-        radii,
-        draw_appearance(of_wear),
-        jax.vmap(camera_at)(points, shifts, scales),
-        draw_scene(of_scene),
-        seeds,
-    )
 
 
 def _box(silhouette: "np.ndarray") -> "np.ndarray":

@@ -9,6 +9,9 @@ import typer
 from gaitnet.cli.describe import AsJson
 from gaitnet.cli.output import bar, emit, say
 
+PEOPLE, FRAMES = 5, 50
+"""How many people, and how long each walk, where nothing else is asked for."""
+
 walkers_commands = typer.Typer(no_args_is_help=True, help="Draw synthetic people who walk: no data set is needed.")
 
 
@@ -30,7 +33,20 @@ def walkers() -> None:
 def make(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where they go; made if missing.")],
     layout: Annotated[Layout, typer.Option("--format", help="mp4 + JSON, or the layout of a data set.")] = Layout.VIDEO,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many people.")] = 5,
+    motion: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw this recorded walk: .bvh, .amc with its .asf, Kinect .txt; repeat it. Identity: who"
+            " performed it.",
+        ),
+    ] = None,
+    common_body: Annotated[
+        bool, typer.Option("--common-body", help="With --motion: everybody on one body, so that only motion differs.")
+    ] = False,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many people.", show_default=str(PEOPLE))
+    ] = None,
     view: Annotated[
         list[float] | None,
         typer.Option(min=0, max=180, help="Degrees: 0 towards the camera, 90 from the side; repeatable (else 90)."),
@@ -38,7 +54,15 @@ def make(
     condition: Annotated[
         list[str] | None, typer.Option(help="NM normal, BP backpack, HB hand bag, CL coat, SH shoes; repeat it.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, max=100_000, help="Frames of each walk, 25 a second.")] = 50,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Frames of each walk, 25 a second; with --motion at most.",
+            show_default=str(FRAMES),
+        ),
+    ] = None,
     width: Annotated[int, typer.Option(min=32, max=3840, help="Pixels.")] = 640,
     height: Annotated[int, typer.Option(min=32, max=2160, help="Pixels.")] = 480,
     shutter: Annotated[
@@ -55,15 +79,30 @@ def make(
 
     video: DIR/PERSON/CONDITION-SESSION/VIEW.mp4 and .json (identity, joints, boxes).
     casia-b: silhouettes. tum-gaid: frames. opengait: aligned silhouettes, pickled.
+    --motion: DIR/PERFORMER/CLIP/VIEW.mp4 and .json, of the motion that was recorded.
 
     [bold]Examples[/]
     gaitnet walkers make walkers/
     gaitnet walkers make casia/ --format casia-b --count 10 --view 0 --view 90
     gaitnet walkers make coats/ --condition NM --condition CL --seed 7 --json
     gaitnet walkers make street/ --backgrounds photos/ --view 54 --view 90
+    gaitnet walkers make real/ --motion 07_01.amc --motion 35_02.bvh --view 90
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"DIR: expected a folder, but {folder} is a file")
+    if motion:
+        drawn = {"--count": count, "--condition": condition, "--format": None if layout is Layout.VIDEO else layout}
+        senseless = [name for name, value in drawn.items() if value]
+        if senseless:
+            raise ValueError(f"{', '.join(senseless)}: only for generated walkers, not with --motion; leave it out")
+        _make_recorded(
+            folder, motion, tuple(view or (90.0,)), common_body, seed, frames, (height, width), shutter, backgrounds,
+            as_json,
+        )  # fmt: skip
+        return
+    if common_body:
+        raise ValueError("--common-body: only for recorded walks; add --motion FILE")
+    count, frames = count or PEOPLE, frames or FRAMES
     from gaitnet.walkers.files import LAYOUTS, make_walkers
     from gaitnet.walkers.walk import CONDITIONS
 
@@ -98,3 +137,36 @@ def make(
         emit(about | {"walks": [path.relative_to(folder).as_posix() for path in done]})
     else:
         say(f"{len(done)} walks of {count} synthetic people in {folder}")
+
+
+def _make_recorded(
+    folder: Path,
+    clips: list[Path],
+    views: tuple[float, ...],
+    common_body: bool,
+    seed: int,
+    frames: int | None,
+    size: tuple[int, int],
+    shutter: float,
+    backgrounds: Path | None,
+    as_json: bool,
+) -> None:
+    from gaitnet.walkers.recorded import names_of
+    from gaitnet.walkers.recorded_files import make_recorded
+
+    done: list[Path] = []
+    with bar(f"drawing recorded walks in {folder}", "walks") as progress:
+
+        def written(path: Path) -> None:
+            done.append(path)
+            progress(len(done), len(clips) * len(views))
+
+        progress(0, len(clips) * len(views))
+        make_recorded(folder, clips, views, common_body, seed, frames, size, shutter, backgrounds, written)
+    people = len({names_of(clip)[0] for clip in clips})
+    if as_json:
+        about = {"folder": str(folder), "format": "video", "synthetic": True, "motion": "recorded", "seed": seed}
+        about |= {"body": "common" if common_body else "own", "people": people}
+        emit(about | {"walks": [path.relative_to(folder).as_posix() for path in done]})
+    else:
+        say(f"{len(done)} recorded walks of {people} performers in {folder}")

@@ -11,8 +11,8 @@ from gaitnet.walkers.bvh_file import joint_positions, malformed
 from gaitnet.walkers.retarget import body_of, retarget
 
 __all__ = [
-    "CMU_UNIT", "Motion", "align_heading", "body_of", "heading_of", "joint_positions", "read_bvh", "resample",
-    "retarget",
+    "CMU_UNIT", "Motion", "align_heading", "body_of", "heading_of", "joint_positions", "motion_of", "read_bvh",
+    "resample", "retarget", "smooth",
 ]  # fmt: skip
 
 CMU_UNIT = 0.05644
@@ -67,15 +67,25 @@ def read_bvh(path: str | Path, unit: float = CMU_UNIT) -> Motion:
         jump = np.mean([np.linalg.norm(joints[name][1] - joints[name][0]) for name in _NEEDED])
         if jump > 0.10:  # no walker moves every joint by 10 cm in a frame: a T-pose
             joints = {name: place[1:] for name, place in joints.items()}
-    points = _points(joints)
+    return motion_of(joints, THORAX_SHARE * (joints["Chest2"] - joints["Chest"]), frame_rate)
+
+
+def motion_of(joints: dict[str, np.ndarray], thorax_bone: np.ndarray, frame_rate: float) -> Motion:
+    """The 23 points of a walker from the joints of the CMU library, on the floor.
+
+    Args:
+        joints: name as in its BVH files -> (time, xyz) metres, +z up.
+        thorax_bone: (time, xyz) metres by which all above the trunk is put higher; 0 where the thorax was not dropped.
+        frame_rate: frames per second.
+    """
+    points = _points(joints, thorax_bone)
     floor = np.percentile(points[:, [POINTS.index("r_toe"), POINTS.index("l_toe")], 2], 5) - 0.036
     points[..., 2] -= floor
     return Motion(points.astype(np.float32), heading_of(points, frame_rate).astype(np.float32), frame_rate)
 
 
-def _points(joints: dict[str, np.ndarray]) -> np.ndarray:
+def _points(joints: dict[str, np.ndarray], thorax_bone: np.ndarray) -> np.ndarray:
     point = {name: joints[source] for name, source in _SOURCES.items()}
-    thorax_bone = THORAX_SHARE * (joints["Chest2"] - joints["Chest"])
     for side in "rl":
         for name in ("shoulder", "elbow", "wrist"):
             point[f"{side}_{name}"] = point[f"{side}_{name}"] + thorax_bone
@@ -110,7 +120,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
-def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
+def smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """A Gaussian over the first axis with this s.d. in frames; the ends are continued by point reflection."""
     reach = min(int(3 * frames), len(values) - 1)
     if reach < 1:
@@ -128,7 +138,7 @@ def heading_of(points: Float[np.ndarray, "time 23 3"], frame_rate: float) -> Flo
     hips = points[:, POINTS.index("l_hip")] - points[:, POINTS.index("r_hip")]
     shoulders = points[:, POINTS.index("l_shoulder")] - points[:, POINTS.index("r_shoulder")]
     across = _unit(hips) + _unit(shoulders)
-    return _smooth(np.unwrap(np.arctan2(-across[:, 0], across[:, 1])), 0.35 * frame_rate)
+    return smooth(np.unwrap(np.arctan2(-across[:, 0], across[:, 1])), 0.35 * frame_rate)
 
 
 def align_heading(points: Float[np.ndarray, "time 23 3"], frame_rate: float = 120.0) -> Float[np.ndarray, "time 23 3"]:
@@ -163,7 +173,7 @@ def resample(motion: Motion, rate: float) -> Motion:
     ratio = motion.frame_rate / rate
     points, heading = motion.points.astype(float), motion.heading.astype(float)
     if ratio > 2:  # below that nothing of a walk lies above the new rate's limit
-        points = _smooth(points, 0.25 * ratio)
+        points = smooth(points, 0.25 * ratio)
     old = np.arange(len(points)) / motion.frame_rate
     new = np.arange(int(np.floor(old[-1] * rate + 1e-6)) + 1) / rate
     flat = points.reshape(len(points), -1)

@@ -102,7 +102,7 @@ def _read_file(path: Path) -> tuple[list[_Joint], np.ndarray, float]:
     return joints, values.reshape(frames, channels), 1.0 / interval
 
 
-def _turn(axis: int, degrees: np.ndarray) -> np.ndarray:
+def turn_about(axis: int, degrees: np.ndarray) -> np.ndarray:
     """Rotation matrices (time, 3, 3) about one axis."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     matrix = np.zeros((len(degrees), 3, 3))
@@ -127,7 +127,7 @@ def joint_positions(path: str | Path) -> tuple[dict[str, np.ndarray], float]:
             place[:, axis] += values[:, column]
         turn = np.broadcast_to(np.eye(3), (len(values), 3, 3))
         for axis, column in joint.rotations:
-            turn = turn @ _turn(axis, values[:, column])
+            turn = turn @ turn_about(axis, values[:, column])
         if joint.parent >= 0:
             place = places[joint.parent] + np.einsum("tij,tj->ti", turns[joint.parent], place)
             turn = turns[joint.parent] @ turn

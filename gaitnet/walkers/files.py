@@ -82,18 +82,7 @@ def write_video(
         shutter: see `make_walkers`.
         photographs: one of them stands behind the walker; None for a drawn wall.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    people: list[dict] = []
-    with VideoWriter(path, rate) as writer:
-        for part in stream_sequence(
-            key, crowd, subject_id, condition, view, frames, rate, session, size,
-            shutter=shutter, photographs=photographs,
-        ):  # fmt: skip
-            for index, frame in enumerate(np.asarray(part.frames)):
-                writer.write(frame)
-                people.append(_labels(part, index))
-    document = {
+    about = {
         "identity": f"walker-{crowd}-{subject_id:03d}",
         "synthetic": True,
         "condition": CONDITIONS[condition],
@@ -101,9 +90,23 @@ def write_video(
         "view": view,
         "rate": rate,
         "size": [size[1], size[0]],
-        "joint_names": list(JOINTS),
-        "frames": people,
     }
+    parts = stream_sequence(
+        key, crowd, subject_id, condition, view, frames, rate, session, size, shutter=shutter, photographs=photographs
+    )
+    write_parts(Path(path), parts, about)
+
+
+def write_parts(path: Path, parts: Iterator[Sequence], about: dict[str, Any]) -> None:
+    """Drawn frames as `path` (mp4), then `about` (which has their `rate`) with their labels beside it (.json)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    people: list[dict] = []
+    with VideoWriter(path, about["rate"]) as writer:
+        for part in parts:
+            for index, frame in enumerate(np.asarray(part.frames)):
+                writer.write(frame)
+                people.append(_labels(part, index))
+    document = about | {"joint_names": list(JOINTS), "frames": people}
     with _whole(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
@@ -245,7 +248,7 @@ def make_walkers(
         }
         if photographs is not None:
             settings["backgrounds"] = hashlib.sha256(photographs.tobytes()).hexdigest()
-        _same_as_before(Path(root) / SETTINGS, settings)
+        same_as_before(Path(root) / SETTINGS, settings)
     for subject in range(1, subjects + 1):
         for name, condition, session, number in walks:
             for view in views[:1] if how.one_view else views:
@@ -281,7 +284,7 @@ def read_photographs(folder: Path) -> UInt8[np.ndarray, "photograph 240 320 3"]:
     return np.stack(found).astype(np.uint8)
 
 
-def _same_as_before(path: Path, settings: dict[str, Any]) -> None:
+def same_as_before(path: Path, settings: dict[str, Any]) -> None:
     """Note how the walkers of a folder are drawn; refuse to mix them with others."""
     if path.exists():
         try:
