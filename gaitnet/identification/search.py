@@ -25,6 +25,8 @@ STRANGERS = "strangers.npz"
 """Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
 WANTED_FPIR = 0.01
 """Share of strangers who may be taken for somebody enrolled."""
+UNCALIBRATED = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})
+"""Scores can be had with it, names cannot: its threshold is nobody's."""
 
 
 class Strangers(NamedTuple):
@@ -79,8 +81,8 @@ class Search:
         """
         machine = fit_linear_svm(templates, owners)
         if isinstance(calibration, Strangers):
-            unready = cls(templates, tuple(owners), machine, _UNSET)
-            scores = open_set_scores(*unready.tables(calibration.vectors), _UNSET.margin_weight).score
+            unready = cls(templates, tuple(owners), machine, UNCALIBRATED)
+            scores = open_set_scores(*unready.tables(calibration.vectors), UNCALIBRATED.margin_weight).score
             # a stranger's name in the file must not clash with a name that somebody enrols
             names = [f"stranger/{name}" for name in calibration.subject_ids]
             threshold = calibrate_open_set(scores, names, [f"enrolled/{name}" for name in owners], wanted_fpir)
@@ -139,7 +141,7 @@ def _with_confidence(calibration: OpenSetCalibration, strangers: Strangers, peop
     right, wrong = [], []
     for group in groups:
         enrolled = np.concatenate([rows[one][:-1] for one in group])
-        search = Search.over(strangers.vectors[enrolled], owners[enrolled].tolist(), _UNSET)
+        search = Search.over(strangers.vectors[enrolled], owners[enrolled].tolist(), UNCALIBRATED)
         found = open_set_scores(*search.tables(strangers.vectors[[rows[one][-1] for one in group]]), weight)
         right.append(found.score[found.best == np.arange(len(group))])
         wrong.append(open_set_scores(*search.tables(outside), weight).score)
@@ -191,6 +193,3 @@ def save_strangers(path: str | Path, strangers: Strangers) -> None:
         model=np.array(strangers.model),
     )
     write_whole(Path(path), buffer.getvalue())
-
-
-_UNSET = OpenSetCalibration(0.0, WANTED_FPIR, 0.5, (), None, None, {})
