@@ -70,7 +70,7 @@ class DemoConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if not 2 * self.left_out <= 2 * self.walkers or self.left_out < 2 or self.walkers < 3 or not self.views:
+        if not 2 <= self.left_out <= self.walkers or self.walkers < 3 or not self.views:
             raise ValueError(f"walkers, left_out, views: expected 3 walkers, 2 parts and a view at least, got {self}")
         if not 0 <= self.seed < 100_000:
             raise ValueError(f"seed: expected 0 to 99999, got {self.seed}")
@@ -171,12 +171,7 @@ def run(
         write_json(output / "results.json", document)
         write_csv(output / "searches.csv", *results[GAIT].searches_table())
         progress(3, 3)
-    files = [
-        PAGE,
-        "results.json",
-        "searches.csv",
-        *([NAMED, VIDEO] if passers is not None and config.video_frames else []),
-    ]
+    files = [PAGE, "results.json", "searches.csv", *([NAMED, VIDEO] if config.video_frames else [])]
     return document | {"files": [str(output / name) for name in files]}
 
 

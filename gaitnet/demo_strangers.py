@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
 from gaitnet.evaluation.selection import Sample
 from gaitnet.identification.open_set import OpenSetCalibration, calibrate_open_set
-from gaitnet.identification.search import Search, Strangers
+from gaitnet.identification.search import UNCALIBRATED, Search, Strangers
 
 
 class OpenSet(NamedTuple):
@@ -47,7 +47,9 @@ def search_open_set(
     for part in range(parts):
         out = np.isin(owners, people[part::parts])
         gallery, probe = enrolls & ~out, ~enrolls
-        search = Search.over(vectors[gallery], owners[gallery].tolist(), _UNSET if yardstick is None else yardstick)
+        search = Search.over(
+            vectors[gallery], owners[gallery].tolist(), UNCALIBRATED if yardstick is None else yardstick
+        )
         table = search.scored(vectors[probe])
         best = np.array(search.machine.subject_ids)[table.best]
         named = table.score > search.calibration.threshold
@@ -71,7 +73,7 @@ def thresholds_of(
         )
 
     rows = []
-    if found.named is not None and yardstick is not None:
+    if found.named is not None:
         who = f"{len(set(yardstick.subject_ids))} other walkers" if isinstance(yardstick, Strangers) else "other people"
         rows.append(at(f"set beforehand on {who}", found.named))
     for rate in looked_up:
@@ -96,6 +98,3 @@ def demo_search(
         genuine = found.score[found.enrolled & found.right]
         yardstick = calibrate_open_set(scores, ids, owners, 0.1, genuine if len(genuine) else None)
     return Search.over(vectors[enrolls], owners, yardstick)
-
-
-_UNSET = OpenSetCalibration(0.0, 0.01, (), None, None, {})

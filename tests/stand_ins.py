@@ -64,7 +64,7 @@ def walker(name, place, frames, video):
         track=place, frames=np.array([f for f, _ in frames]), times=np.array([t for _, t in frames], float), boxes=box,
         keypoints=np.tile(steps.astype(np.float32), (count, 1, 1)), probability=np.full((count, 16), 0.8, np.float32),
         mirrored=False, identification_vector=None if reason else found, reason=reason,
-        windows=None if reason else np.stack([found, found + 0.01]),
+        windows=np.zeros((0, 0), np.float32) if reason else np.stack([found, found + 0.01]),
     )  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def records(people: "list[Person]", vectors: bool = False) -> list[dict[str, Any
             "from": rounded(person.times[0], 3),
             "to": rounded(person.times[-1], 3),
             "frames": len(person.frames),
-            "windows": 0 if person.windows is None else len(person.windows),
+            "windows": len(person.windows),
             "reason": person.reason,
         }
         | ({"identification_vector": _listed(person.identification_vector)} if vectors else {})
@@ -168,7 +168,6 @@ def _write(target: Path, document: dict[str, Any], people: "list[Person]") -> tu
         arrays |= {
             f"person{number}_{name}": getattr(person, name)
             for name in ("frames", "times", "boxes", "keypoints", "probability", "windows")
-            if getattr(person, name) is not None
         }
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)

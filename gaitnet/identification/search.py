@@ -26,6 +26,8 @@ STRANGERS = "strangers.npz"
 """Beside the weights: `vectors` (stranger, size) and `subject_ids` (stranger,) of people nobody enrols."""
 WANTED_FPIR = 0.01
 """Share of strangers who may be taken for somebody enrolled."""
+UNCALIBRATED = OpenSetCalibration(0.0, WANTED_FPIR, (), None, None, {})
+"""Scores can be had with it, names cannot: its threshold is nobody's."""
 
 
 class Strangers(NamedTuple):
@@ -107,7 +109,7 @@ class Search:
             return cls(templates, tuple(owners), fit_linear_svm(templates, owners), calibration)
         background, others = calibration.parted()
         machine = fit_linear_svm(templates, owners, background=background.vectors)
-        search = cls(templates, tuple(owners), machine, _UNSET)
+        search = cls(templates, tuple(owners), machine, UNCALIBRATED)
         # a stranger's name in the file must not clash with a name that somebody enrols
         names = [f"stranger/{name}" for name in others.subject_ids]
         threshold = calibrate_open_set(
@@ -174,7 +176,7 @@ def _with_confidence(
         enrolled = np.concatenate([rows[one][:-1] for one in group])
         templates, names = strangers.vectors[enrolled], owners[enrolled].tolist()
         machine = fit_linear_svm(templates, names, background=background.vectors)
-        search = Search(templates, tuple(names), machine, _UNSET)
+        search = Search(templates, tuple(names), machine, UNCALIBRATED)
         found = search.scored(strangers.vectors[[rows[one][-1] for one in group]])
         right.append(found.score[found.best == np.arange(len(group))])
         wrong.append(search.scored(outside).score)
@@ -226,6 +228,3 @@ def save_strangers(path: str | Path, strangers: Strangers) -> None:
         model=np.array(strangers.model),
     )
     write_whole(Path(path), buffer.getvalue())
-
-
-_UNSET = OpenSetCalibration(0.0, WANTED_FPIR, (), None, None, {})
