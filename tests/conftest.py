@@ -31,6 +31,21 @@ def lightly_compiled():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture(scope="session")
+def untrained():
+    """A GaitRecognizer of small networks that never learned anything: built and compiled once for all files."""
+    from flax import nnx  # not before the type checks of the tests are set up
+
+    from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
+    from gaitnet.recognizer import GaitRecognizer
+    from humanpose.estimator import HumanPoseNN
+    from humanpose.models.mobile import MobilePose, MobilePoseConfig
+
+    pose = MobilePose(MobilePoseConfig(width_multiplier=0.25), rngs=nnx.Rngs(0))
+    gait = GaitNN(GaitNNConfig(channels=16, multiplier=0.25, size=24, feature_scale=0.25), rngs=nnx.Rngs(1))
+    return GaitRecognizer(HumanPoseNN(pose), gait, "untrained")
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder to work in, a gallery of its own, and stand-ins for the networks."""

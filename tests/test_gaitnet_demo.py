@@ -7,7 +7,6 @@ import re
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 from gaitnet import demo
 from gaitnet.cli.demo import show
@@ -16,23 +15,13 @@ from gaitnet.demo_strangers import search_open_set, thresholds_of
 from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
 from gaitnet.evaluation.selection import Sample, Table
 from gaitnet.identification.search import Strangers, load_yardstick
-from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walks import DEMO, EVALUATION, STRANGERS, Crowd, WalkPlan
-from humanpose.estimator import HumanPoseNN
-from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.skeleton import INDEX
 from train.config import GAIT_PRESETS
 from train.strangers import make_strangers, plan_strangers
 
 FRAMES = 24
-
-
-@pytest.fixture(scope="module")
-def recognizer() -> GaitRecognizer:
-    pose = MobilePose(MobilePoseConfig(width_multiplier=0.25), rngs=nnx.Rngs(0))
-    gait = GaitNN(GaitNNConfig(channels=16, multiplier=0.25, size=24, feature_scale=0.25), rngs=nnx.Rngs(1))
-    return GaitRecognizer(HumanPoseNN(pose), gait, "untrained")
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +155,10 @@ def empty_street(seed, subjects, frames, **_):
     yield from np.full((frames, 96, 128, 3), 90, np.uint8)
 
 
-def test_demo_from_end_to_end(recognizer, tmp_path, monkeypatch, capsys):
+def test_demo_from_end_to_end(untrained, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo.crossing, "crossing", empty_street)
     config = demo.DemoConfig(walkers=3, views=(90.0,), frames=FRAMES, left_out=2, video_frames=30, pictures=3)
-    document = demo.run(recognizer, tmp_path / "out", config)
+    document = demo.run(untrained, tmp_path / "out", config)
     assert document == json.loads(json.dumps(document, allow_nan=False))
     assert set(document["rank_1"]) == {GAIT, *MOTION_CONTROLS, *COLOUR_CONTROLS}
     for rates in document["rank_1"].values():
@@ -208,15 +197,15 @@ def test_demo_from_end_to_end(recognizer, tmp_path, monkeypatch, capsys):
     assert "%" in printed
 
 
-def test_describing_needs_walks_that_are_long_enough(recognizer):
+def test_describing_needs_walks_that_are_long_enough(untrained):
     with pytest.raises(ValueError, match="24 frames"):
-        describe_walks(recognizer, Crowd(DEMO, 8), [WalkPlan(0)])
+        describe_walks(untrained, Crowd(DEMO, 8), [WalkPlan(0)])
 
 
-def test_output_that_is_a_file_is_told_before_the_work(recognizer, tmp_path):
+def test_output_that_is_a_file_is_told_before_the_work(untrained, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(ValueError, match="is a file"):
-        demo.run(recognizer, tmp_path / "taken")
+        demo.run(untrained, tmp_path / "taken")
 
 
 @pytest.mark.parametrize("wrong", [{"condition": "BG"}, {"view": 200.0}, {"subject": -1}])
@@ -225,9 +214,9 @@ def test_plans_that_cannot_be(wrong):
         WalkPlan(**{"subject": 0, **wrong})
 
 
-def test_strangers_for_the_threshold(recognizer, tmp_path, monkeypatch):
+def test_strangers_for_the_threshold(untrained, tmp_path, monkeypatch):
     assert len(set(plan_strangers(150, 2))) == 300
-    monkeypatch.setattr(GaitRecognizer, "load", classmethod(lambda cls, folder: recognizer))
+    monkeypatch.setattr(GaitRecognizer, "load", classmethod(lambda cls, folder: untrained))
     path = make_strangers(tmp_path, subjects=2, walks=1, frames=FRAMES)
     stored = load_yardstick(path.parent, "untrained")
     assert isinstance(stored, Strangers)
