@@ -139,6 +139,7 @@ def test_a_teacher_is_not_shipped(teacher_run, tmp_path):
         (["--preset", "distil"], "--teacher: this preset learns from one"),
         (["--preset", "short", "--teacher", "runs"], "--preset distil does"),
         (["--preset", "short", "--walks", "w.npz"], "these do: skeleton | distil"),
+        (["--preset", "short", "--real", "r.npz"], "these do: skeleton | distil"),
     ],
 )
 def test_what_a_preset_does_not_read_is_refused(arguments, says, tmp_path):

@@ -121,6 +121,9 @@ def gait(
     if walks is not None and not config.seen:
         readers = " | ".join(name for name, other in GAIT_PRESETS.items() if other.seen)
         raise ValueError(f"--walks: this preset reads none; these do: {readers}")
+    if real is not None and not config.real:
+        readers = " | ".join(name for name, other in GAIT_PRESETS.items() if other.real)
+        raise ValueError(f"--real: this preset reads none; these do: {readers}")
     followed = None if walks is None else read_walks(walks)
     errors = task.learned_errors(config, followed)
     apart = None if real is None or followed is None else difference(read_real(real), followed)
