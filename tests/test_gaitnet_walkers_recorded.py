@@ -61,9 +61,10 @@ def bare(request, monkeypatch):
         return
     monkeypatch.setattr(recorded, "draw_appearance", lambda key, *_: jax.random.key_data(key))
     monkeypatch.setattr(recorded, "draw_scene", lambda key, *_: jax.random.key_data(key))
-    for name in ("_crops", "_around"):  # with a memory of their own
-        anew = jax.jit(getattr(recorded, name).__wrapped__, static_argnames="size")
-        monkeypatch.setattr(recorded, name, anew)
+    for name, size in (("_crops", 3), ("_around", 4)):
+        traced = getattr(recorded, name).__wrapped__
+        # another function, or what is traced here would be remembered for the test that draws everything
+        monkeypatch.setattr(recorded, name, jax.jit(lambda *known, traced=traced: traced(*known), static_argnums=size))
 
 
 @pytest.fixture
