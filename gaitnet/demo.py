@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gaitnet.crowd import COLOUR_CONTROLS, GAIT, Described, Entry, describe_walks, subject_name
-from gaitnet.demo_strangers import OpenSet, Threshold, demo_search, search_open_set, thresholds_of
 from gaitnet.evaluation.files import write_csv, write_json
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
 from gaitnet.evaluation.results import Result
@@ -25,6 +24,7 @@ from gaitnet.identification.search import Search, Strangers, against
 from gaitnet.identification.svm import linear_svm
 from gaitnet.overlay import Label, write_overlay
 from gaitnet.recognizer import GaitRecognizer, Person
+from gaitnet.unknown import OpenSet, Threshold, demo_search, search_open_set, thresholds_of
 from gaitnet.video.write import VideoWriter
 from gaitnet.walkers import crossing
 from gaitnet.walkers.walks import DEMO, Crowd, WalkPlan
@@ -156,8 +156,10 @@ def run(
             fit = linear_svm if name in COLOUR_CONTROLS else against(yardstick)
             results[name] = evaluate(PROTOCOL, samples, vectors, fit)
             progress(done, len(described.vectors) + 1)
-        open_set = search_open_set(samples, ENROLLED, described.vectors[GAIT], config.left_out, yardstick)
-        search = demo_search(samples, ENROLLED, described.vectors[GAIT], open_set, yardstick)
+        enrolls = np.isin([sample.sequence for sample in samples], ENROLLED)
+        owners = [sample.subject_id for sample in samples]
+        open_set = search_open_set(owners, enrolls, described.vectors[GAIT], config.left_out, yardstick)
+        search = demo_search(owners, enrolls, described.vectors[GAIT], open_set, yardstick)
         answers = search.identify(described.vectors[GAIT][list(keep)]) if keep else []
     passers = film(recognizer, search, config, output, stage) if config.video_frames else []
     outcome = Outcome(

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaitnet.cli.evaluate_output import Outcome, Tables, deliver, deliver_tables
-from gaitnet.cli.evaluate_walks import nearest, result_of, svm
+from gaitnet.cli.evaluate_walks import nearest, result_of, svm, unknown
 from gaitnet.datasets.record import Sequence
 from gaitnet.evaluation.controls import BINS, colour_histograms, shuffled, single_frame
 from gaitnet.evaluation.passes import by_windows, frames_in_passes, places
 from gaitnet.evaluation.protocols import CMU, KTH
+from gaitnet.identification.search import Strangers
 
 # --- passes
 
@@ -107,6 +108,56 @@ def test_both_classifiers_find_separate_people(fit):
 
 
 # --- tables
+
+
+def kth_passes(people: int, size: int = 64):
+    """Passes of d1, d3 and d4 of people far from each other, some of whom resemble nobody twice; their windows."""
+    rng = np.random.default_rng(0)
+    passes = [
+        Sequence(f"{person:02d}", "NM", place, 90.0, str(number), Path("x.mp4"), "", 0, 9)
+        for person in range(people)
+        for place in ("d1", "d3", "d4")
+        for number in (1, 2, 3, 4)
+    ]
+    centres = rng.standard_normal((people, size))
+    windows = [centres[int(one.subject_id)] + 0.1 * rng.standard_normal((2, size)) for one in passes]
+    return passes, [window.astype(np.float32) for window in windows]
+
+
+def test_unknown_counts_strangers_and_passes_that_nobody_described():
+    passes, windows = kth_passes(6)
+    others = Strangers(
+        np.random.default_rng(1).standard_normal((240, 64)).astype(np.float32), tuple(map(str, range(240)))
+    )
+    rows = unknown(KTH, passes, windows, others)
+    assert [name for name, _, _ in rows] == ["d1 within", "d1 to d4", "d1 to d3"]
+    for _, named, missed in rows:
+        assert (named.value, missed.value) == (0, 0)
+    # each of six people is a stranger once, with two passes or four, and enrolled in the other five trials
+    assert [(named.count, missed.count) for _, named, missed in rows] == [(12, 60), (24, 120), (24, 120)]
+    lost = [None if (one.session, one.subject_id) == ("d4", "03") else window
+            for one, window in zip(passes, windows, strict=True)]  # fmt: skip
+    _, (_, named, missed), _ = unknown(KTH, passes, lost, others)
+    assert (named.count, missed.count, missed.value) == (20, 120, 20 / 120)
+    assert unknown(KTH, passes, windows, None) == []
+    alone = [place for place, one in enumerate(passes) if one.subject_id == "00"]
+    assert unknown(KTH, [passes[place] for place in alone], [windows[place] for place in alone], others) == []
+
+
+def test_unknown_counts_twins_as_named():
+    """Where strangers are the very image of somebody enrolled, every one of them is given a name."""
+    passes, windows = kth_passes(4)
+    twin = {f"{person:02d}": person // 2 for person in range(4)}
+    rng = np.random.default_rng(2)
+    centres = rng.standard_normal((2, 64))
+    windows = [
+        (centres[twin[one.subject_id]] + 0.05 * rng.standard_normal((1, 64))).astype(np.float32) for one in passes
+    ]
+    others = Strangers(
+        np.random.default_rng(1).standard_normal((240, 64)).astype(np.float32), tuple(map(str, range(240)))
+    )
+    for _, named, _ in unknown(KTH, passes, windows, others):
+        assert named.value > 0.9
 
 
 def outcome() -> Outcome:

@@ -9,7 +9,7 @@ import typer
 from gaitnet.cli.demo import yardstick
 from gaitnet.cli.describe import AsJson, Weights, load
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
-from gaitnet.cli.evaluate_walks import chosen, joints_of_plan, maps_of, only, result_of, results_of, svm
+from gaitnet.cli.evaluate_walks import chosen, joints_of_plan, maps_of, only, result_of, results_of, svm, windows_of
 from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def cmu(
     for common in (True, False):
         walks, colours, places = seen(recognizer, clips, common)
         named = "one common body" if common else "own body"
-        for method, result in results_of(recognizer, CMU, clips, walks, measure).items():
+        gait = windows_of(recognizer, walks)
+        for method, result in results_of(recognizer, CMU, clips, walks, gait, measure).items():
             results[f"{named}: {method}"] = result
         results[f"{named}: colours of the person"] = result_of(CMU, clips, colours, svm)
         results[f"{named}: colours of the place"] = result_of(CMU, clips, places, svm)

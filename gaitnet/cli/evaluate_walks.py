@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gaitnet.datasets.record import Sequence as Walk
+    from gaitnet.evaluation.intervals import Rate
     from gaitnet.recognizer import GaitRecognizer, Person
     from gaitnet.walkers.dataset import Plan
 
@@ -76,16 +77,18 @@ def results_of(
     protocol: Any,
     samples: Sequence[Any],
     walks: "Sequence[Sequence[np.ndarray]]",
+    gait: "Sequence[np.ndarray | None]",
     measure: Any = None,
 ) -> dict[str, Any]:
     """A protocol's result by method: gait with both classifiers, and the controls that take the motion away.
 
-    `measure`: the strangers of the weights, whom the SVM learns against as in `gaitnet identify`; None: nobody.
+    `gait`: the walks' vectors (`windows_of`). `measure`: the strangers of the weights, whom the SVM learns against as
+    in `gaitnet identify`; None: nobody.
     """
     from gaitnet.evaluation.controls import shuffled, single_frame
     from gaitnet.identification.search import against
 
-    gait, fit = windows_of(recognizer, walks), against(measure)
+    fit = against(measure)
     # of all of a walk's parts one frame, or the control would see several poses
     frozen = [[single_frame(maps, place) for maps in walk[:1]] for place, walk in enumerate(walks)]
     return {
@@ -94,6 +97,44 @@ def results_of(
         "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), fit),
         "single frame": result_of(protocol, samples, windows_of(recognizer, frozen), fit),
     }
+
+
+def unknown(
+    protocol: Any, samples: Sequence[Any], gait: "Sequence[np.ndarray | None]", measure: Any
+) -> "list[tuple[str, Rate, Rate]]":
+    """Rows of a protocol with everybody left out of the gallery in turn, at the threshold that walkers set.
+
+    For each: its name, the share of strangers who are given a name, and the share of enrolled people's walks that are
+    not named rightly, those that were not described among them. No rows where the weights bring no strangers, or where
+    nobody would be left to be enrolled.
+    """
+    import numpy as np
+
+    from gaitnet.evaluation.intervals import rate_over_subjects
+    from gaitnet.evaluation.selection import Table
+    from gaitnet.unknown import search_open_set
+
+    rows: list[tuple[str, Rate, Rate]] = []
+    if measure is None:
+        return rows
+    table, there = Table(samples), np.array([windows is not None for windows in gait])
+    owners = np.array([sample.subject_id for sample in samples])
+    for row in protocol.rows:
+        enrolls, probes = row.gallery.mask(table), row.probe.mask(table)
+        used = np.flatnonzero((enrolls | probes) & there).tolist()
+        vectors = np.stack([np.mean(np.asarray(gait[place]), axis=0) for place in used])
+        names = owners[used].tolist()
+        if len(set(owners[enrolls & there])) < 2:
+            continue
+        found = search_open_set(names, enrolls[used], vectors, len(set(names)), measure)
+        assert found.named is not None, "strangers have set a threshold"
+        # everybody is enrolled in all trials but one: of a walk that nobody described the answer is always the same
+        missing = np.repeat(owners[probes & ~there], len(set(names)) - 1)
+        wrong = np.concatenate([~(found.named & found.right)[found.enrolled], np.ones(len(missing), bool)])
+        whose = np.concatenate([found.subjects[found.enrolled], missing])
+        strangers = rate_over_subjects(found.named[~found.enrolled], found.subjects[~found.enrolled])
+        rows.append((row.name, strangers, rate_over_subjects(wrong, whose)))
+    return rows
 
 
 def result_of(protocol: Any, samples: Sequence[Any], windows: "Sequence[np.ndarray | None]", fit: Any) -> Any:

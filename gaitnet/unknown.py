@@ -1,4 +1,4 @@
-"""Strangers in the demonstration: walkers left out of the gallery, to whom the right answer is "unknown"."""
+"""Trials of "unknown": people are left out of the gallery in turn, and are strangers to it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
-from gaitnet.evaluation.selection import Sample
 from gaitnet.identification.open_set import OpenSetCalibration, calibrate_open_set
 from gaitnet.identification.search import UNCALIBRATED, Search, Strangers
 
@@ -33,15 +32,22 @@ class Threshold(NamedTuple):
 
 
 def search_open_set(
-    samples: Sequence[Sample],
-    enrolling: Sequence[str],
+    subject_ids: Sequence[str],
+    enrolls: Bool[np.ndarray, " walk"],
     vectors: Float[np.ndarray, "walk size"],
     parts: int,
     yardstick: Strangers | OpenSetCalibration | None,
 ) -> OpenSet:
-    """Leave each part of the people out of the gallery in turn, and search for everybody's probes in what is left."""
-    owners = np.array([sample.subject_id for sample in samples])
-    enrolls = np.isin([sample.sequence for sample in samples], list(enrolling))
+    """Leave each part of the people out of the gallery in turn, and search for everybody's probes in what is left.
+
+    Args:
+        subject_ids: whose each walk is.
+        enrolls: which walks enrol; the others are searched for.
+        vectors: of the walks.
+        parts: into how many the people are dealt.
+        yardstick: who sets the threshold, the threshold itself, or None.
+    """
+    owners = np.array(subject_ids)
     people = np.unique(owners)
     columns: list[tuple[np.ndarray, ...]] = []
     for part in range(parts):
@@ -83,15 +89,14 @@ def thresholds_of(
 
 
 def demo_search(
-    samples: Sequence[Sample],
-    enrolling: Sequence[str],
+    subject_ids: Sequence[str],
+    enrolls: Bool[np.ndarray, " walk"],
     vectors: Float[np.ndarray, "walk size"],
     found: OpenSet,
     yardstick: Strangers | OpenSetCalibration | None,
 ) -> Search:
     """The whole demo gallery, ready for questions."""
-    enrolls = [place for place, sample in enumerate(samples) if sample.sequence in enrolling]
-    owners = [samples[place].subject_id for place in enrolls]
+    owners = [name for name, enrolled in zip(subject_ids, enrolls, strict=True) if enrolled]
     if yardstick is None:
         scores = found.score[~found.enrolled]
         ids = [f"stranger/{name}" for name in found.subjects[~found.enrolled]]
