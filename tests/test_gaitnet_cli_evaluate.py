@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from stand_ins import bad
 from typer.testing import CliRunner
 
 from gaitnet.cli.evaluate_clips import Seen, answers
@@ -95,8 +96,8 @@ def test_each_pass_has_its_own_walk_and_colours(video: Path):
 
 def test_a_wrong_folder_is_told_in_one_sentence(tmp_path: Path):
     for command in ("kth", "cmu", "clips", "pose"):
-        done = CliRunner().invoke(app, ["evaluate", command, "--root", str(tmp_path / "none")])
-        assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
+        (sentence,) = bad("evaluate", command, "--root", tmp_path / "none").strip().splitlines()
+        assert str(tmp_path / "none") in sentence
 
 
 # --- clips

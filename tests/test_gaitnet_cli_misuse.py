@@ -32,7 +32,8 @@ def sound_only(path):
     ("name", "says"),
     [
         ("missing.mp4", "no such file"), ("folder", "folder without pictures"), ("nothing.mp4", "empty"),
-        ("text.mp4", "not a video"), ("cut.mp4", ""), ("sound.mp4", "audio only"), ("random.mp4", "not a video"),
+        ("text.mp4", "not a video"), ("cut.mp4", "holds no frame"), ("sound.mp4", "audio only"),
+        ("random.mp4", "not a video"),
     ],
 )  # fmt: skip
 def test_no_video(place, name, says):

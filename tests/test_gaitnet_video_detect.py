@@ -242,6 +242,7 @@ def test_people_finder_speaks_image_pixels(network):
     assert boxes.shape == (len(scores), 4)
     assert boxes.min() >= 0
     assert (boxes[:, 2] <= 426).all()
+    assert boxes[:, 0].max() > 213  # the network saw the picture 96 pixels wide
     assert (boxes[:, 3] <= 240).all()
 
 

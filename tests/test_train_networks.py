@@ -19,7 +19,7 @@ from train.config import (
     OptimizerConfig,
     PoseTaskConfig,
 )
-from train.detect_data import DetectData, Scene, walkers_scenes
+from train.detect_data import DetectData, Scene, evaluation_arrays, walkers_scenes
 from train.export import export_run
 from train.loop import fit
 from train.pose_walkers import walkers_drawer
@@ -71,7 +71,27 @@ def test_a_detector_is_trained_shipped_and_used(tmp_path):
     assert load_detector(tmp_path / "nowhere") is None
     rates = evaluate(detect.new_model(config))
     assert rates.keys() == {"found_toy", "false_toy"}
-    assert 0 <= rates["found_toy"] <= 1
+
+
+def test_detection_rates_are_of_people_found_and_of_boxes_around_nobody():
+    """The last batch is filled up with empty pictures, which do not count."""
+    arrays = evaluation_arrays([scene(number) for number in range(3)], 64)
+    known = [image.tobytes() for image in arrays["images"]]
+
+    def rates(score, *shifts):
+        def find(images):
+            true = [arrays["boxes"][known.index(one.tobytes()), 0] if one.any() else np.zeros(4) for one in images]
+            boxes = np.stack([[box + shift for shift in shifts] for box in true])
+            return boxes, np.full(boxes.shape[:2], score)
+
+        return detect._rates(find, arrays, 0.4, 2)
+
+    width = arrays["boxes"][0, 0, 2] - arrays["boxes"][0, 0, 0]
+    beside = np.array([width, 0, width, 0]) / 2  # which overlaps by a third
+    assert rates(0.9, 0) == {"found": 1, "false": 0}
+    assert rates(0.9, beside) == {"found": 0, "false": 1}
+    assert rates(0.9, 0, beside, beside) == {"found": 1, "false": 2}
+    assert rates(0.3, 0) == {"found": 0, "false": 0}
 
 
 def test_boxes_of_drawn_scenes_hold_the_walkers():
