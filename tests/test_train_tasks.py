@@ -8,15 +8,12 @@ import pytest
 from flax import nnx
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
-from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import Crowd
 from humanpose.augment import AugmentConfig
 from humanpose.checkpoint import CheckpointError, flatten, save
 from humanpose.datasets.record import PoseRecord
-from humanpose.estimator import HumanPoseNN
-from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.skeleton import FLIP, INDEX
 from train import gait
 from train.config import GAIT_PRESETS, GaitTaskConfig
@@ -60,14 +57,11 @@ def test_a_filmed_walker_is_always_shown_walking_to_the_right(to_left):
 
 
 @pytest.fixture(scope="module")
-def followed(tmp_path_factory):
+def followed(untrained, tmp_path_factory):
     """Walks of two people, found by a "pose network" that knows where the joints are."""
     from gaitnet import crowd
 
     folder = tmp_path_factory.mktemp("walks")
-    pose = HumanPoseNN(MobilePose(MobilePoseConfig(width_multiplier=0.25), rngs=nnx.Rngs(0)))
-    network = GaitNN(GaitNNConfig(channels=16, multiplier=0.25, size=24, feature_scale=0.25), rngs=nnx.Rngs(1))
-    recognizer = GaitRecognizer(pose, network, "untrained")
 
     def knowing(recognizer, people, plans):
         for walk in map(people.render, plans):
@@ -76,7 +70,7 @@ def followed(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.walks.see_walks", knowing)
-        patch.setattr(GaitRecognizer, "load", lambda _: recognizer)
+        patch.setattr(GaitRecognizer, "load", lambda _: untrained)
         path = make_walks(folder, folder / "walks.npz", subjects=2, walks=2, frames=24, seed=1)
     assert [file.name for file in folder.iterdir()] == ["walks.npz"]
     return read_walks(path)
