@@ -80,7 +80,8 @@ def thresholds_of(
 
     rows = []
     if found.named is not None:
-        who = f"{len(set(yardstick.subject_ids))} other walkers" if isinstance(yardstick, Strangers) else "other people"
+        measuring = yardstick.parted()[1].subject_ids if isinstance(yardstick, Strangers) else ()
+        who = f"{len(set(measuring))} other walkers" if measuring else "other people"
         rows.append(at(f"set beforehand on {who}", found.named))
     for rate in looked_up:
         threshold = np.quantile(strangers, 1 - rate, method="higher")
