@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gaitnet.crowd import COLOUR_CONTROLS, GAIT, Described, Entry, describe_walks, subject_name
+from gaitnet.crowd import GAIT, Described, Entry, describe_walks, subject_name
 from gaitnet.evaluation.files import write_csv, write_json
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
 from gaitnet.evaluation.results import Result
@@ -129,7 +129,8 @@ def run(
         recognizer: both networks.
         output: made if missing; files of an earlier run are replaced.
         config: how much; about three minutes of two cores by default.
-        yardstick: other people who set the threshold beforehand; None: it is looked up in the demo's own strangers.
+        yardstick: other people, to learn against and to set the threshold beforehand; None: it is looked up in the
+            demo's own strangers.
         stage: gives each part of the work a progress bar.
         command: for the page's last line.
 
@@ -153,7 +154,7 @@ def run(
     with stage("identifying", "methods") as progress:
         results = {}
         for done, (name, vectors) in enumerate(described.vectors.items(), 1):
-            fit = linear_svm if name in COLOUR_CONTROLS else against(yardstick)
+            fit = against(yardstick) if name == GAIT else linear_svm
             results[name] = evaluate(PROTOCOL, samples, vectors, fit)
             progress(done, len(described.vectors) + 1)
         enrolls = np.isin([sample.sequence for sample in samples], ENROLLED)

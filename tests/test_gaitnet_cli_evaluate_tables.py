@@ -140,6 +140,12 @@ def test_unknown_counts_strangers_and_passes_that_nobody_described():
     _, (_, named, missed), _ = unknown(KTH, passes, lost, others)
     assert (named.count, missed.count, missed.value) == (20, 120, 20 / 120)
     assert unknown(KTH, passes, windows, None) == []
+    # whoever has no walk to enrol belongs to no row, and a row of which nobody described a probe is left out
+    absent = [None if one.session == "d4" else window for one, window in zip(passes, windows, strict=True)]
+    assert [name for name, _, _ in unknown(KTH, passes, absent, others)] == ["d1 within", "d1 to d3"]
+    kept = [place for place, one in enumerate(passes) if (one.session, one.subject_id) != ("d1", "05")]
+    (_, named, missed), *_ = unknown(KTH, [passes[place] for place in kept], [windows[place] for place in kept], others)
+    assert (named.count, missed.count, missed.value) == (10, 40, 0)
     alone = [place for place, one in enumerate(passes) if one.subject_id == "00"]
     assert unknown(KTH, [passes[place] for place in alone], [windows[place] for place in alone], others) == []
 

@@ -75,7 +75,7 @@ def test_kth_passes():
         ("d1 to d3", 12, 3),
     ]
     assert all(row.rank_1.value == 1.0 for row in result.rows)
-    group = result.row("d1 to d3").groups["persons kept out of pose training"]
+    group = result.row("d1 to d3").groups["persons kept out of all training"]
     assert (group.count, group.subjects) == (8, 2)
     within = [search for search in result.searches if search.row == "d1 within"]
     assert {search.sequence for search in within} == {"3", "4"}
@@ -88,7 +88,7 @@ def test_a_walk_without_a_vector_is_a_miss():
     vectors[lost, 2] = np.nan
     row = evaluate(KTH, samples, vectors, nearest_neighbour, resamples=50).row("d1 to d4")
     assert (row.rank_1.value, row.described, row.rank_1.count) == (pytest.approx(8 / 12), 8, 12)
-    assert row.groups["persons kept out of pose training"].value == 0.5
+    assert row.groups["persons kept out of all training"].value == 0.5
 
 
 def test_a_person_who_could_not_be_enrolled_is_never_found():

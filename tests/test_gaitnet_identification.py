@@ -133,6 +133,29 @@ def test_a_search_names_new_strangers_as_rarely_as_wanted(people):
     )
 
 
+def test_nobody_is_verified_whom_another_fits_better():
+    """Two who walk alike: of one walk at most one of them is told yes."""
+    rng = np.random.default_rng(0)
+    centre = rng.normal(size=64)
+    alike = [centre + 0.4 * rng.normal(size=64) for _ in range(2)]
+    enrolled = np.concatenate([one + 0.1 * rng.normal(size=(3, 64)) for one in alike])
+    strangers = Strangers(rng.normal(size=(400, 64)), tuple(map(str, range(400))))
+    search = Search.over(enrolled, ["ann"] * 3 + ["ben"] * 3, strangers)
+    both = 0
+    for person in (0, 1):
+        for probe in alike[person] + 0.1 * rng.normal(size=(5, 64)):
+            ann, ben = search.verify(probe, "ann"), search.verify(probe, "ben")
+            both += ann.score > ann.threshold and ben.score > ben.threshold
+            assert (ann.accepted, ben.accepted) == (person == 0, person == 1)
+    assert both, "the threshold alone would have told yes to both"
+
+
+def test_too_few_strangers_are_refused_in_the_words_of_who_has_them():
+    strangers = Strangers(*crowd(150, 1, seed=1))
+    with pytest.raises(ValueError, match="half of these 150 walks set the threshold"):
+        Search.over(*crowd(2, 2), strangers._replace(subject_ids=tuple(strangers.subject_ids)))
+
+
 def test_two_people_have_opposite_scores():
     vectors, names = crowd(2, 5)
     scores = fit_linear_svm(vectors, names).scores(vectors)

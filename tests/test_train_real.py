@@ -129,7 +129,10 @@ def test_the_task_reads_real_walks_only_where_its_preset_says_so(written):
     batch = gait.make_batches(config, walks, errors, apart)(0)
     network = gait.new_model(replace(config, network="SkeletonGRU", size=16))
     loss, _ = gait.make_loss(config)(network, batch, nnx.Rngs(0))
+    far = batch | {"real": real.Difference(apart.shift + 0.5, apart.stretch)}
+    other, _ = gait.make_loss(config)(network, far, nnx.Rngs(0))
     assert np.isfinite(loss)
+    assert abs(loss - other) > 1e-3, "the difference reaches what is learned from"
 
 
 def test_a_faster_walk_is_the_same_walk_with_longer_and_quicker_steps():
@@ -140,6 +143,10 @@ def test_a_faster_walk_is_the_same_walk_with_longer_and_quicker_steps():
     np.testing.assert_allclose(faster.arm[..., 1:], 1.1 * drawn.arm[..., 1:], rtol=1e-5)
     np.testing.assert_array_equal(faster.leg, drawn.leg)
     assert faster.stance < drawn.stance, "feet stand for a smaller part of a faster stride"
+    key, usual = jax.random.key(2), (jnp.int32(0), jnp.float32(90), jnp.int32(0), 12)
+    person = draw_person(jax.random.key(0))
+    same, other = (gait.draw_keypoints(key, person, *usual, hurry=hurry) for hurry in (0.0, 0.3))
+    assert not np.allclose(same, other)
     body = draw_person(jax.random.key(0)).body
     times = jnp.arange(26) / 12.5
     ways = [np.asarray(walk_points(body, each, times))[:, INDEX["pelvis"], 0] for each in (drawn, faster)]

@@ -177,7 +177,7 @@ def real(
 def strangers(
     weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
 ) -> None:
-    """Describe other walkers, who set the threshold of "unknown": strangers.npz beside the gait weights."""
+    """Describe other walkers, to learn against and for the threshold of "unknown": strangers.npz beside the weights."""
     from gaitnet.cli.output import bar
     from train.strangers import make_strangers
 

@@ -50,6 +50,7 @@ class Difference(NamedTuple):
 
 def make_real(weights: Path, data: Path, to: Path, progress: Callable[[int, int | None], None] | None = None) -> Path:
     """Follow the people of the KTH videos in `data`, but for the validation persons, and write `RealWalks` to `to`."""
+    to.parent.mkdir(parents=True, exist_ok=True)  # before the work: it would be lost
     recognizer = GaitRecognizer.load(weights)
     videos = list(dict.fromkeys(walk.path for walk in read_kth(data) if walk.subject_id not in VALIDATION_PERSONS))
     walks = []
@@ -62,7 +63,6 @@ def make_real(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     means, spreads = (np.stack(part).astype(np.float32) for part in zip(*walks, strict=True))
     buffer = io.BytesIO()
     np.savez(buffer, mean=means, spread=spreads)
-    to.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(to, buffer.getvalue())
 
 

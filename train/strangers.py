@@ -1,4 +1,4 @@
-"""The strangers that come with the gait weights: other walkers, who set the threshold of "unknown" in every gallery."""
+"""The strangers that come with the gait weights: other walkers, whom every gallery is told from."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -39,7 +39,10 @@ def demo(
 
 
 def yardstick(weights: Path | None, model: str) -> Any:
-    """What sets the threshold of "unknown" for the networks `model`, from the gait weights' folder; None if nothing."""
+    """Strangers to learn against and to set the threshold of "unknown", as the networks `model` describe them.
+
+    From the folder of the gait weights; None where it holds none.
+    """
     from gaitnet.identification.search import STRANGERS, load_yardstick
     from humanpose.checkpoint import find
 

@@ -23,8 +23,9 @@ PICTURES = 6
 
 LEAD = (
     "Every listed pass counts: one in which nobody is described is a miss. Gallery and probes are real video of the "
-    "same persons, and no identity of them was ever trained on. Pose maps are drawn in units of the walker's own "
-    "height, so every gait row is height-normalised already."
+    "same persons, and no identity of them was ever trained on. Ten of them, all but those in the column of their own, "
+    "were shown to the pose network in training and gave the gait network a mean posture. Pose maps are drawn in units "
+    "of the walker's own height, so every gait row is height-normalised already."
 )
 
 

@@ -65,7 +65,7 @@ def measured(
     recognizer: "GaitRecognizer", measure: Any, subjects: int, second_session: bool, frames: int, alike: bool
 ) -> dict[str, Any]:
     """Result by method: gait, and the controls. `measure`: the strangers of the weights, or None."""
-    from gaitnet.crowd import COLOUR_CONTROLS, describe_walks, tum_gaid_entries
+    from gaitnet.crowd import GAIT, describe_walks, tum_gaid_entries
     from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
     from gaitnet.evaluation.runner import evaluate
     from gaitnet.identification.search import against
@@ -80,6 +80,6 @@ def measured(
     samples = [entry.sample for entry in entries]
     protocol = TUM_GAID_2 if second_session else TUM_GAID_1
     return {
-        name: evaluate(protocol, samples, vectors, linear_svm if name in COLOUR_CONTROLS else against(measure))
+        name: evaluate(protocol, samples, vectors, against(measure) if name == GAIT else linear_svm)
         for name, vectors in described.vectors.items()
     }

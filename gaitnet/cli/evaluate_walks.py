@@ -82,20 +82,21 @@ def results_of(
 ) -> dict[str, Any]:
     """A protocol's result by method: gait with both classifiers, and the controls that take the motion away.
 
-    `gait`: the walks' vectors (`windows_of`). `measure`: the strangers of the weights, whom the SVM learns against as
-    in `gaitnet identify`; None: nobody.
+    `gait`: the walks' vectors (`windows_of`). `measure`: the strangers of the weights, whom the first SVM learns
+    against as in `gaitnet identify`; None: nobody. The controls are to be read beside the SVM alone, as they have it:
+    strangers walk with all their frames in order, and whoever learns against them would tell that apart.
     """
     from gaitnet.evaluation.controls import shuffled, single_frame
     from gaitnet.identification.search import against
 
-    fit = against(measure)
     # of all of a walk's parts one frame, or the control would see several poses
     frozen = [[single_frame(maps, place) for maps in walk[:1]] for place, walk in enumerate(walks)]
     return {
-        "gait, SVM": result_of(protocol, samples, gait, fit),
+        "gait, SVM": result_of(protocol, samples, gait, against(measure)),
         "gait, nearest": result_of(protocol, samples, gait, nearest),
-        "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), fit),
-        "single frame": result_of(protocol, samples, windows_of(recognizer, frozen), fit),
+        "gait, SVM alone": result_of(protocol, samples, gait, svm),
+        "shuffled frames": result_of(protocol, samples, windows_of(recognizer, walks, shuffled), svm),
+        "single frame": result_of(protocol, samples, windows_of(recognizer, frozen), svm),
     }
 
 
@@ -120,15 +121,16 @@ def unknown(
     table, there = Table(samples), np.array([windows is not None for windows in gait])
     owners = np.array([sample.subject_id for sample in samples])
     for row in protocol.rows:
-        enrolls, probes = row.gallery.mask(table), row.probe.mask(table)
+        enrolls = row.gallery.mask(table)
+        probes = row.probe.mask(table) & np.isin(owners, owners[enrolls])  # of others there is nothing to enrol
+        if len(set(owners[enrolls & there])) < 2 or not (probes & there).any():
+            continue
         used = np.flatnonzero((enrolls | probes) & there).tolist()
         vectors = np.stack([np.mean(np.asarray(gait[place]), axis=0) for place in used])
         names = owners[used].tolist()
-        if len(set(owners[enrolls & there])) < 2:
-            continue
         found = search_open_set(names, enrolls[used], vectors, len(set(names)), measure)
         assert found.named is not None, "strangers have set a threshold"
-        # everybody is enrolled in all trials but one: of a walk that nobody described the answer is always the same
+        # everybody is to be enrolled in all trials but one: a walk that nobody described is missed in all of them
         missing = np.repeat(owners[probes & ~there], len(set(names)) - 1)
         wrong = np.concatenate([~(found.named & found.right)[found.enrolled], np.ones(len(missing), bool)])
         whose = np.concatenate([found.subjects[found.enrolled], missing])

@@ -54,7 +54,7 @@ KTH = Protocol(
         Row("d1 to d4", Select(sessions=("d1",)), Select(sessions=("d4",))),
         Row("d1 to d3", Select(sessions=("d1",)), Select(sessions=("d3",))),
     ),
-    groups=(("persons kept out of pose training", VALIDATION_PERSONS),),
+    groups=(("persons kept out of all training", VALIDATION_PERSONS),),
 )
 
 _CASIA_B_ROWS = tuple(

@@ -1,4 +1,4 @@
-"""Is it anybody we know? A margin-based score, a threshold set on strangers, and an answer that may be "unknown".
+"""Is it anybody we know? The margin of the SVM, a threshold set on strangers, and an answer that may be "unknown".
 
 The threshold is the score that only a wanted share of *other people* - not enrolled, not trained on - would exceed
 against this very gallery (the false-positive identification rate, FPIR). It therefore follows the size and looks of the
@@ -27,7 +27,7 @@ class OpenSetScores(NamedTuple):
     similarity: Float[np.ndarray, " probe"]
     """Cosine to the nearest enrolled vector of that subject, -1 to 1."""
     score: Float[np.ndarray, " probe"]
-    """Classifier score of the best, the signed distance from the SVM's boundary: what the threshold is about."""
+    """Classifier score of the best: the SVM's decision value, 0 on its boundary. What the threshold is about."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A gallery made ready for questions: the machine fitted on it, and the threshold that strangers set against it."""
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,10 @@ def against(
 
 
 class Verification(NamedTuple):
-    """Whether a walk is a claimed person's: `score` above `threshold`. `margin` below 0: another fits better."""
+    """Whether a walk is a claimed person's: `score` above `threshold`, and `margin` not below 0.
+
+    The margin is the lead over the best other.
+    """
 
     accepted: bool
     score: float
@@ -108,6 +112,12 @@ class Search:
         if isinstance(calibration, OpenSetCalibration):
             return cls(templates, tuple(owners), fit_linear_svm(templates, owners), calibration)
         background, others = calibration.parted()
+        least = math.ceil(1 / wanted_fpir - 1 - 1e-9)
+        if len(others.vectors) < least:
+            raise ValueError(
+                f"strangers: half of these {len(calibration.vectors)} walks set the threshold, and {wanted_fpir:g} of "
+                f"strangers named takes {least} or more; make more with python -m train strangers"
+            )
         machine = fit_linear_svm(templates, owners, background=background.vectors)
         search = cls(templates, tuple(owners), machine, UNCALIBRATED)
         # a stranger's name in the file must not clash with a name that somebody enrols
@@ -133,7 +143,7 @@ class Search:
         return decide(*self.tables(probes), self.machine.subject_ids, self.calibration)
 
     def verify(self, probe: Float[np.ndarray, " size"], subject_id: str) -> Verification:
-        """Whether a walk is this person's: their score against the threshold that `identify` has.
+        """Whether a walk is this person's: above the threshold that `identify` has, and nobody else fits better.
 
         Raises:
             ValueError: nobody of that name is enrolled.
@@ -149,7 +159,8 @@ class Search:
         score = float(scores[claimed])
         confidence = float(self.calibration.confidence(np.array([score]))[0])
         threshold = self.calibration.threshold
-        return Verification(score > threshold, score, threshold, margin, similarity, confidence)
+        accepted = score > threshold and margin >= 0
+        return Verification(accepted, score, threshold, margin, similarity, confidence)
 
 
 def _with_confidence(

@@ -14,8 +14,8 @@ from gaitnet.identification.arrays import read_arrays
 
 FORMAT, VERSION = "gaitnet-svm", 1
 OWN = 2.0
-"""How much a vector of the person counts, where one of somebody else enrolled counts 1 without a background. Chosen, as
-the background's share was, on walkers who are kept out of everything, in galleries of 3 to 100 people."""
+"""How much a vector of the person counts. Chosen, as the background's share was, on walkers who are kept out of
+everything, in galleries of 3 to 100 people."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ def fit_linear_svm(
 
     Vectors are brought to unit length, centred and divided by one common spread (their root-mean-square length), so
     `regularisation` (the SVM's C per enrolled vector, larger fits tighter) means the same for every network and
-    gallery. A person's own vectors weigh twice as much as the others'. `background`: vectors of people who are never
-    enrolled, half of what the person is told from: from a handful of walks nobody could learn in which directions
+    gallery. A person's own vectors weigh `OWN` each; all that the person is told from weighs as much as the others
+    enrolled are, or the own vectors where these are more. `background`: vectors of people who are never enrolled, half
+    of that weight: from a handful of walks nobody could learn in which directions
     people differ (the impostor cohort of Campbell, Sturim and Reynolds, Support vector machines using GMM supervectors
     for speaker verification, 2006). Deterministic. With one person and no background there is nothing to separate from:
     the score is then the cosine to that person's mean vector.

@@ -107,6 +107,10 @@ def read_kinect(path: str | Path, frame_rate: float = FRAME_RATE) -> Motion:
     for name, place in joints.items():
         flat = np.einsum("tij,tj->ti", back, (place - joints["hipcenter"])[:, :2])
         local[name] = np.concatenate([flat, place[:, 2:]], 1)[first:last]
+    head, *feet = (np.median(local[name][:, 2]) for name in ("head", "footright", "footleft"))
+    tall = float(head - min(feet))
+    if not 0.8 < tall < 2.4:
+        raise _malformed(path, "a person of 0.8 to 2.4 metres, y up", f"{tall:.2f} metres from the feet to the head")
     points = _points(local, frame_rate)
     points[..., 2] -= np.percentile(points[:, [POINTS.index("r_toe"), POINTS.index("l_toe")], 2], 5) - FOOT_RADIUS
     points[..., 0] += _way(points, frame_rate)[:, None]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from gaitnet.walkers.bvh import Motion
 from gaitnet.walkers.dataset import render_in_chunks
@@ -37,7 +38,8 @@ def make_recorded(
     """A video of every clip from every view under `root`: PERSON/CLIP/VVV.mp4, 25 frames a second, and .json.
 
     The JSON is that of `files.write_video`: `identity` is the performer, and `motion` names the clip, the body and the
-    SHA-256 of what was read. What is already there whole is kept, so an interrupted run goes on where it stopped.
+    SHA-256 of the points that were read, in whole millimetres. What is already there whole is kept, so an interrupted
+    run goes on where it stopped.
 
     Args:
         root: folder, made if it is missing.
@@ -66,11 +68,15 @@ def make_recorded(
     motions: list[tuple[Path, Motion, str]] = []
     for clip in clips:  # all of them before any work: a bad one is told at once
         names = names_of(clip)
+        if not "".join(names).isprintable():
+            raise ValueError(f"clips: expected names of printable letters, got {clip!s:.200}; rename it".encode(
+                errors="backslashreplace").decode())  # fmt: skip
         if names in places:
             raise ValueError(f"clips: {places[names]} and {clip} would both be {'/'.join(names)}; draw one elsewhere")
         places[names] = clip
         motion = read_motion(clip)
-        motions.append((clip, motion, hashlib.sha256(motion.points.tobytes()).hexdigest()))
+        millimetres = np.round(1000 * motion.points).astype(np.int32)
+        motions.append((clip, motion, hashlib.sha256(millimetres.tobytes()).hexdigest()))
     photographs = None if backgrounds is None else read_photographs(backgrounds)
     body = "common" if common else "own"
     settings: dict[str, Any] = {"motion": "recorded", "body": body, "seed": seed, "frames": frames, "rate": RATE}
@@ -104,12 +110,12 @@ def make_recorded(
 def _is_there(path: Path, motion: dict[str, str]) -> bool:
     """Whether a video is whole, which its labels tell, and of this motion: no other is mixed in under its name."""
     labels = path.with_suffix(".json")
-    if not labels.exists():
+    if not (labels.exists() and path.exists()):
         return False
     try:
-        before = json.loads(labels.read_bytes()).get("motion")
-    except (ValueError, AttributeError):
-        before = None
+        before = json.loads(labels.read_bytes())["motion"]
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f"{labels} is damaged: remove it, and its video is drawn again") from None
     if before != motion:
         raise ValueError(f"{path}: was drawn from another clip called {motion['clip']}; choose another folder")
     return True
