@@ -59,10 +59,10 @@ def fit_linear_svm(
     `regularisation` (the SVM's C per enrolled vector, larger fits tighter) means the same for every network and
     gallery. A person's own vectors weigh `OWN` each; all that the person is told from weighs as much as the others
     enrolled are, or the own vectors where these are more. `background`: vectors of people who are never enrolled, half
-    of that weight: from a handful of walks nobody could learn in which directions
-    people differ (the impostor cohort of Campbell, Sturim and Reynolds, Support vector machines using GMM supervectors
-    for speaker verification, 2006). Deterministic. With one person and no background there is nothing to separate from:
-    the score is then the cosine to that person's mean vector.
+    of that weight: from a handful of walks nobody could learn in which directions people differ (the impostor cohort of
+    Campbell, Sturim and Reynolds, Support vector machines using GMM supervectors for speaker verification, 2006).
+    Deterministic. With one person and no background there is nothing to separate from: the score is then the cosine to
+    that person's mean vector.
 
     Raises:
         ValueError: no vectors, numbers that are not finite, or a background of another size.
