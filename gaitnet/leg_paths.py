@@ -1,13 +1,18 @@
-"""Which leg is which: of the places that a leg's joints may have in every frame, those on the smoothest path.
+"""Which leg is which: of the places that a leg's joints may have in every frame, those on the smoothest path, in turns.
 
 Seen from the side, the legs of a walker change places twice a stride, and a network that sees one picture at a time
 takes one for the other now and then, or sees both in one place. A picture does not tell, the path does: a leg neither
 jumps nor turns back in mid-swing. The paths are found by dynamic programming over the whole track (Viterbi, 1967), for
-the knees and ankles of both legs together.
+the knees and ankles of both legs together. Where two ankles meet, paths that turn back are nearly as smooth as paths
+that cross, and a network may take the near leg for the right one all the way; but whoever walks leads with one leg and
+then with the other.
 """
 
+import itertools
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from humanpose.skeleton import INDEX
 
@@ -28,10 +33,38 @@ SHANK = 0.03
 FRAME = 0.04
 """Seconds: for frames further apart, TREMBLE grows in proportion."""
 
+LEADS, MEETS = 0.16, 0.10
+"""Body heights across the picture from which one ankle leads the other, and below which they meet."""
+STEP = 0.25, 1.0
+"""Seconds from one leg's lead to the other's; what is closer or further apart is not the walk's next step."""
+
 _FIRST, _SECOND, _OTHER_LEG = range(3)
 _CHOICES = np.array([(_FIRST, _FIRST), (_OTHER_LEG, _OTHER_LEG), (_FIRST, _SECOND), (_SECOND, _FIRST)])
 """Where (right, left) may be: as the network has it, exchanged, or one of them in its second place."""
 _COUNT = len(_CHOICES)
+
+
+class Lead(NamedTuple):
+    """Frames `first` to `last` in which one ankle leads; `peak` is where it leads most, `side` its sign."""
+
+    first: int
+    last: int
+    peak: int
+    side: int
+
+
+def leg_paths(
+    keypoints: Float[np.ndarray, "place=2 time 16 2"],
+    probability: Float[np.ndarray, "place=2 time 16"],
+    times: Float[np.ndarray, " time"],
+) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
+    """The joints of one walker over time: knees and ankles on their `smoothest_paths`, `exchanged` to lead in turns."""
+    found, sure = smoothest_paths(keypoints, probability, times)
+    wrong = np.flatnonzero(exchanged(found, keypoints[0], probability[0], times))[:, None]
+    found, sure = found.copy(), sure.copy()
+    for legs in (KNEES, ANKLES):
+        found[wrong, legs], sure[wrong, legs] = found[wrong, legs[::-1]], sure[wrong, legs[::-1]]
+    return found, sure
 
 
 def smoothest_paths(
@@ -114,3 +147,74 @@ def _surprise(
     off = end - middle - (middle - start) * (ahead / since)
     allowed = TREMBLE * max((since + ahead) / 2 / FRAME, 1.0)
     return np.minimum((off**2).sum(axis=-1) / allowed**2, JUMP**2).sum(axis=-1)
+
+
+def exchanged(
+    paths: Float[np.ndarray, "time 16 2"],
+    keypoints: Float[np.ndarray, "time 16 2"],
+    probability: Float[np.ndarray, "time 16"],
+    times: Float[np.ndarray, " time"],
+) -> Bool[np.ndarray, " time"]:
+    """In which frames the legs must be exchanged for each to lead after the other.
+
+    Args:
+        paths: the joints of somebody who walks one way, each leg on a smooth path; pixels.
+        keypoints: where the network has the joints. What it says on all steps together decides which leg leads first.
+        probability: how sure it is of each.
+        times: seconds, rising.
+
+    Steps across the picture are needed: somebody seen from the front, or a single step, stays as it is.
+    """
+    wrong = np.zeros(len(times), bool)
+    if len(times) < 3:
+        return wrong
+    height = max(float(np.median(np.ptp(keypoints[..., 1], axis=1))), 1.0)
+    right, left = ANKLES
+    ahead = (paths[:, right, 0] - paths[:, left, 0]) / height
+    ahead = np.convolve(np.pad(ahead, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
+    said = np.clip((keypoints[:, right, 0] - keypoints[:, left, 0]) / height, -2 * LEADS, 2 * LEADS)
+    said = said * np.sqrt(probability[:, right] * probability[:, left])
+    leads = _leads(ahead)
+    if not leads:
+        return wrong
+    swap: list[bool] = []
+    for walk in _walks(leads, times):
+        sides = np.array([lead.side for lead in walk])
+        turns = np.resize([1, -1], len(walk))
+        if turns @ [said[lead.first : lead.last + 1].sum() for lead in walk] < 0:
+            turns = -turns
+        swap.extend(turns != sides if len(walk) > 1 else [False])
+    # an exchange begins and ends where the ankles are nearest to each other
+    meetings = [
+        before.last + 1 + int(np.abs(ahead[before.last + 1 : after.first + 1]).argmin())
+        for before, after in itertools.pairwise(leads)
+    ]
+    for first, end, other in zip([0, *meetings], [*meetings, len(times)], swap, strict=True):
+        wrong[first:end] = other
+    return wrong
+
+
+def _leads(ahead: Float[np.ndarray, " time"]) -> list[Lead]:
+    """Where one ankle leads the other (`ahead`, right before left, body heights), until they meet again."""
+    leads: list[Lead] = []
+    going = False
+    for frame, by in enumerate(ahead):
+        going = going and abs(by) >= MEETS and np.sign(by) == leads[-1].side
+        if going:
+            lead = leads[-1]
+            leads[-1] = lead._replace(last=frame, peak=frame if abs(by) > abs(ahead[lead.peak]) else lead.peak)
+        elif abs(by) > LEADS:
+            leads.append(Lead(frame, frame, frame, int(np.sign(by))))
+            going = True
+    return leads
+
+
+def _walks(leads: list[Lead], times: Float[np.ndarray, " time"]) -> list[list[Lead]]:
+    """Leads that follow each other at the rhythm of steps."""
+    walks = [leads[:1]]
+    for before, lead in itertools.pairwise(leads):
+        if STEP[0] <= times[lead.peak] - times[before.peak] <= STEP[1]:
+            walks[-1].append(lead)
+        else:
+            walks.append([lead])
+    return walks

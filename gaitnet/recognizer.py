@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, Int, UInt8
 
-from gaitnet.leg_paths import smoothest_paths
+from gaitnet.leg_paths import leg_paths
 from gaitnet.models.detector import Detector, DetectorConfig
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
 from gaitnet.pose_maps import RATE, pose_maps_of_track
@@ -141,7 +141,7 @@ class GaitRecognizer:
         """
         first, second = self.joints_of_crops(crops, affines)
         keypoints = np.stack([first.keypoints, second.keypoints])
-        return smoothest_paths(keypoints, np.stack([first.probability, second.probability]), times)
+        return leg_paths(keypoints, np.stack([first.probability, second.probability]), times)
 
     def windows_of_track(
         self,
@@ -163,7 +163,7 @@ class GaitRecognizer:
                 segment.mirrored, reason=segment.reason or "too few frames",
             )  # fmt: skip
         frames, times, boxes, at, sure, elsewhere, less = (np.concatenate(part) for part in zip(*parts, strict=True))
-        keypoints, probability = smoothest_paths(np.stack([at, elsewhere]), np.stack([sure, less]), times)
+        keypoints, probability = leg_paths(np.stack([at, elsewhere]), np.stack([sure, less]), times)
         unclear = np.median(probability[:, LIMB_JOINTS]) < LEAST_SURE
         found = self.windows_of_track(keypoints, probability, times, segment.mirrored)
         if segment.mirrored:  # the network named the sides of a mirrored picture: give them their own names back

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaitnet.leg_paths import ANKLES, KNEES, smoothest_paths
+from gaitnet.leg_paths import ANKLES, KNEES, leg_paths
+from gaitnet.leg_paths import exchanged as exchanges
 from humanpose.skeleton import INDEX
 
 TIMES = np.arange(50) / 25
@@ -43,7 +44,7 @@ def exchanged(keypoints: np.ndarray, frames) -> np.ndarray:
 
 def test_legs_that_are_right_stay_as_they_are():
     truth = walker(TIMES)
-    found = smoothest_paths(*seen(truth), TIMES)
+    found = leg_paths(*seen(truth), TIMES)
     np.testing.assert_allclose(found[0], truth, atol=1e-6)
     np.testing.assert_array_equal(found[1], 0.9)
 
@@ -53,7 +54,7 @@ def test_legs_that_are_right_stay_as_they_are():
 def test_legs_taken_for_each_other_get_their_own_paths_back(frames, height):
     """Where the legs pass each other an exchange makes no difference; everywhere else it is undone, at any size."""
     truth = walker(TIMES, height)
-    found = smoothest_paths(*seen(exchanged(truth, frames)), TIMES)[0]
+    found = leg_paths(*seen(exchanged(truth, frames)), TIMES)[0]
     assert np.abs(found - truth)[:, LEGS].max() < 0.06 * height
 
 
@@ -62,7 +63,7 @@ def test_both_ankles_in_one_place_part_again():
     first, second = truth.copy(), truth + 60
     right, left = ANKLES
     first[10:13, left], second[10:13, left] = truth[10:13, right], truth[10:13, left]
-    found = smoothest_paths(*seen(first, second), TIMES)
+    found = leg_paths(*seen(first, second), TIMES)
     np.testing.assert_allclose(found[0], truth, atol=1e-6)
     np.testing.assert_allclose(found[1][10:13, left], 0.09)
 
@@ -70,23 +71,70 @@ def test_both_ankles_in_one_place_part_again():
 def test_the_network_is_believed_which_leg_is_the_right_one():
     """Both ways are smooth when all frames but a few are exchanged; then the many are right."""
     truth = walker(TIMES)
-    found = smoothest_paths(*seen(exchanged(truth, range(5, 50))), TIMES)[0]
+    found = leg_paths(*seen(exchanged(truth, range(5, 50))), TIMES)[0]
     expected = exchanged(truth, range(50))
     assert np.abs(found - expected)[:, LEGS].max() < 0.06 * 180
+
+
+STEPS = [range(0, 13), range(13, 25), range(25, 38), range(38, 50)]
+"""Frames of each step of `walker(TIMES)`: its ankles meet between them."""
+
+
+@pytest.mark.parametrize("wrong", [(0,), (1,), (1, 2), (0, 3)])
+def test_whole_steps_with_the_legs_exchanged_are_put_right(wrong):
+    """A path that turns back where the ankles meet is smooth enough for one step; but then one leg would lead twice."""
+    truth = walker(TIMES)
+    frames = [frame for step in wrong for frame in STEPS[step]]
+    keypoints, probability = seen(exchanged(truth, frames), sure=0.6)
+    probability[0][frames] = 0.5  # less sure of these
+    found = leg_paths(keypoints, probability, TIMES)[0]
+    assert np.abs(found - truth)[:, LEGS].max() < 0.06 * 180
+
+
+def test_a_network_that_calls_the_leading_leg_the_right_one_is_put_right():
+    """Which of both legs is the right one cannot be known then, but they lead in turns."""
+    truth = walker(TIMES)
+    keypoints, probability = seen(exchanged(truth, [*STEPS[1], *STEPS[3]]), sure=0.6)
+    right, left = ANKLES
+    assert ((keypoints[0][:, right] - keypoints[0][:, left])[:, 0] >= -1).all()
+    found = leg_paths(keypoints, probability, TIMES)[0]
+    off = [np.abs(found - legs)[:, LEGS].max() for legs in (truth, exchanged(truth, range(50)))]
+    assert min(off) < 0.06 * 180
+
+
+def test_probabilities_go_with_their_joints():
+    truth = walker(TIMES)
+    keypoints, probability = seen(truth)
+    probability[0][:, ANKLES[0]], probability[0][:, ANKLES[1]] = 0.8, 0.7
+    keypoints[0] = exchanged(keypoints[0], STEPS[1])
+    for pair in (KNEES, ANKLES):
+        probability[0][13:25, pair] = probability[0][13:25, pair[::-1]]
+    found, sure = leg_paths(keypoints, probability, TIMES)
+    right = np.abs(found - truth)[:, LEGS].max(axis=(1, 2)) < 1e-6
+    assert right[STEPS[1]].mean() > 0.7
+    np.testing.assert_allclose(sure[right][:, ANKLES[0]], 0.8)
+
+
+def test_legs_seen_from_the_front_or_after_a_rest_are_left_alone():
+    keypoints, probability = seen(walker(TIMES) * [0.3, 1])  # the ankles are never far apart across the picture
+    assert not exchanges(keypoints[0], keypoints[0], probability[0], TIMES).any()
+    slow = TIMES * 3  # a step takes a second and a half: each lead stands alone, and the paths are believed
+    keypoints, probability = seen(exchanged(walker(TIMES), STEPS[1]))
+    assert not exchanges(keypoints[0], keypoints[0], probability[0], slow).any()
 
 
 def test_uneven_times_and_gaps_do_no_harm():
     times = np.sort(np.random.default_rng(0).uniform(0, 3, 60))
     times[30:] += 5
     truth = walker(times)
-    found = smoothest_paths(*seen(truth), times)
+    found = leg_paths(*seen(truth), times)
     np.testing.assert_allclose(found[0], truth, atol=1e-6)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2])
 def test_too_few_frames_have_no_path(frames):
     keypoints, probability = seen(walker(TIMES[:frames]))
-    found = smoothest_paths(keypoints, probability, TIMES[:frames])
+    found = leg_paths(keypoints, probability, TIMES[:frames])
     np.testing.assert_array_equal(found[0], keypoints[0])
     np.testing.assert_array_equal(found[1], probability[0])
 
@@ -94,7 +142,7 @@ def test_too_few_frames_have_no_path(frames):
 def test_other_joints_are_left_alone_and_nothing_is_made_up():
     rng = np.random.default_rng(3)
     first, second = rng.uniform(0, 200, (2, 30, 16, 2))
-    found = smoothest_paths(*seen(first, second), TIMES[:30])[0]
+    found = leg_paths(*seen(first, second), TIMES[:30])[0]
     others = [joint for joint in range(16) if joint not in LEGS]
     np.testing.assert_array_equal(found[:, others], first[:, others])
     for pair in (KNEES, ANKLES):
