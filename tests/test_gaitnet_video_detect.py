@@ -17,6 +17,8 @@ from gaitnet.video.network import letterbox, people_finder, strongest_apart
 from gaitnet.video.read import Frame, read_video
 from gaitnet.video.shapes import person_boxes
 
+pytestmark = pytest.mark.usefixtures("lightly_compiled")
+
 NOISE = np.random.default_rng(3)
 SCENE = np.clip(NOISE.normal(120, 25, (120, 213, 3)).repeat(2, 0).repeat(2, 1)[:240, :426], 0, 255).astype(np.uint8)
 
@@ -205,12 +207,12 @@ def test_boxes_in_cells_have_the_cell_inside():
 
 @pytest.fixture(scope="module")
 def network() -> Detector:
-    config = DetectorConfig(size=96, channels=(4, 8, 8, 8, 8), blocks=(1, 1, 1), head=8)
+    config = DetectorConfig(size=96, width_multiplier=0.1, head_channels=8)
     return Detector(config, rngs=nnx.Rngs(0))
 
 
 def test_network_shapes_and_sizes(network):
-    out = network(jnp.zeros((2, 96, 64, 3), jnp.uint8))
+    out = nnx.eval_shape(lambda: network(jnp.zeros((2, 96, 64, 3), jnp.uint8)))
     assert out.logits.shape == (2, 12, 8)
     assert out.sides.shape == (2, 12, 8, 4)
     with pytest.raises(ValueError, match="32"):
@@ -261,7 +263,7 @@ def test_letterbox_scale_maps_back(shape):
     assert np.allclose(filled, np.round(np.array(shape) * scale), atol=1)
 
 
-@pytest.mark.parametrize("bad", [{"size": 100}, {"channels": (1, 2, 3, 4, 0)}, {"blocks": (0, 1, 1)}, {"head": 0}])
+@pytest.mark.parametrize("bad", [{"size": 100}, {"width_multiplier": 0.0}, {"head_channels": 0}])
 def test_config_refuses(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         DetectorConfig(**bad)

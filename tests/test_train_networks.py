@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from flax import nnx
 
+from gaitnet.models.detector import Detector, DetectorConfig
 from gaitnet.recognizer import load_detector, load_gaitnn
+from humanpose.checkpoint import find, load_model
 from humanpose.datasets.record import PoseRecord
 from humanpose.estimator import HumanPoseNN
+from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from train import detect, gait, pose
 from train.config import (
     DETECT_PRESETS,
@@ -135,6 +139,21 @@ def test_a_deep_gait_network_is_trained_and_shipped_without_its_head(tmp_path):
     network, _ = load_gaitnn(folder)
     assert network.config.deep
     assert network.config.subjects == 0
+
+
+def test_a_detector_begins_with_the_trunk_of_pose_weights(tmp_path):
+    detector = detect.new_model(DetectTaskConfig())
+    folder = find("pose")
+    shipped, sha256 = load_model(folder, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0)))
+    assert detect.take_over(detector, folder) == sha256
+    for own, other in ((detector.trunk, shipped.trunk), (detector.head.to_8, shipped.head.to_8)):
+        for mine, theirs in zip(jax.tree.leaves(nnx.state(own)), jax.tree.leaves(nnx.state(other)), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(ValueError, match="no checkpoint"):
+        detect.take_over(detector, tmp_path)
+    wider = Detector(DetectorConfig(head_channels=8), rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match="channels"):
+        detect.take_over(wider, folder)
 
 
 @pytest.mark.parametrize("preset", ["quality", "no-kth", "walkers"])

@@ -52,6 +52,9 @@ def _fit(
 def detect(
     preset: Annotated[str, typer.Option(help="scenes+walkers | scenes")] = "scenes+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/detect"),
+    trunk: Annotated[
+        Path | None, typer.Option(help="Pose weights whose trunk is the starting point, such as checkpoints/pose.")
+    ] = None,
     init: Init = None,
     steps: Steps = None,
     data: Data = Path("data"),
@@ -63,11 +66,15 @@ def detect(
     from train.detect_data import load_detect_data, walkers_scenes
 
     config = _preset(DETECT_PRESETS, preset, steps)
+    if init is not None and trunk is not None:
+        raise typer.BadParameter("--init and --trunk are both starting points: give one of them")
     model, origin = _begin(task, config, init)
+    read = {} if trunk is None else {"trunk": f"{trunk.name}, sha256 {task.take_over(model, trunk)}"}
     scenes = load_detect_data(data)
     loss = task.make_loss(walkers_scenes((config.size, config.size)) if config.walkers else None)
+    evaluate = task.make_evaluation(config, scenes)
     with Prefetch(task.make_batches(config, scenes)) as batches:
-        _fit("detect", preset, config, run, origin, model, loss, batches, task.make_evaluation(config, scenes))
+        _fit("detect", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 
 @app.command()

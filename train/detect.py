@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from flax import nnx
 from gaitnet.centres import centre_loss, decode_boxes, encode_boxes
 from gaitnet.models.detector import STRIDE, Detector, DetectorConfig
 from gaitnet.video.detect import box_iou
+from humanpose.checkpoint import load_model
+from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from train.config import DetectTaskConfig
 from train.data import make_batch
 from train.detect_data import DetectData, evaluation_arrays, make_sample
@@ -89,3 +92,26 @@ def _rates(find: Callable, arrays: Mapping[str, np.ndarray], sure: float, batch:
 def new_model(config: DetectTaskConfig) -> Detector:
     """The network that the config names, freshly initialised."""
     return Detector(DetectorConfig(size=config.size), rngs=nnx.Rngs(config.seed))
+
+
+def take_over(detector: Detector, directory: Path) -> str:
+    """Give the detector all that a pose checkpoint has in common with it: the trunk and the way up to stride 8.
+
+    Returns the sha256 of the checkpoint's weights.
+
+    Raises:
+        ValueError: there is no pose network in the folder, or one of another width.
+
+    """
+    pose, sha256 = load_model(directory, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0)))
+    widths = [(model.trunk.stride_channels, model.config.head_channels) for model in (detector, pose)]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"the pose network's channels are {widths[1]}, the detector's {widths[0]}: give smaller pose weights"
+        )
+    for own, other in (
+        (detector.trunk, pose.trunk), (detector.head.to_16, pose.head.to_16), (detector.head.to_8, pose.head.to_8),
+    ):  # fmt: skip
+        # copies: the first step of a training takes the arrays away
+        nnx.update(own, jax.tree.map(jnp.copy, nnx.state(other)))
+    return sha256

@@ -1,7 +1,9 @@
 """A small fully convolutional person detector: for every 8x8 cell, is it a person's centre, and how far are the sides.
 
-Centres as peaks of a heat map are CenterNet's (Zhou, Wang and Kraehenbuehl, "Objects as Points", 2019); the distances
-from the cell to the four sides are those of FCOS (Tian et al., ICCV 2019). Classes stand in the order of the data.
+The trunk and the way up to stride 8 are those of the pose network, whose weights may be the starting point: what tells
+joints from a wall tells people from it too. Centres as peaks of a heat map are CenterNet's (Zhou, Wang and
+Kraehenbuehl, "Objects as Points", 2019); the distances from the cell to the four sides are those of FCOS (Tian et al.,
+ICCV 2019). Classes stand in the order of the data.
 """
 
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
-from humanpose.models.mobilenet_v2 import ConvBatchNorm, InvertedResidual, draw_kernel
+from humanpose.models.mobile import UpMerge
+from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, draw_kernel
 
 STRIDE = 8
 """Pixels of the picture per cell, each way."""
@@ -20,26 +23,21 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """`size`: longest side of the letterboxed picture, pixels, a multiple of 32; `channels` at strides 2, 4, 8, 16, 32.
+    """`size`: longest side of the letterboxed picture, pixels, a multiple of 32; `width_multiplier` scales the trunk.
 
-    `blocks`: inverted residuals at strides 8, 16 and 32; `head`: channels in which strides meet.
+    `head_channels`: channels in which strides meet.
     """
 
     size: int = 256
-    channels: tuple[int, int, int, int, int] = (8, 16, 24, 48, 80)
-    blocks: tuple[int, int, int] = (2, 3, 3)
-    expansion: int = 4
-    head: int = 48
+    width_multiplier: float = 0.5
+    head_channels: int = 64
 
     def __post_init__(self) -> None:
         if self.size < 64 or self.size % 32:
             raise ValueError(f"size: expected a multiple of 32 pixels from 64, got {self.size}")
-        if len(self.channels) != 5 or min(self.channels) < 1:
-            raise ValueError(f"channels: expected five positive numbers (strides 2 to 32), got {self.channels}")
-        if len(self.blocks) != 3 or min(self.blocks) < 1:
-            raise ValueError(f"blocks: expected three positive numbers (strides 8, 16, 32), got {self.blocks}")
-        if self.expansion < 1 or self.head < 1:
-            raise ValueError(f"expansion and head: expected 1 or more, got {self.expansion} and {self.head}")
+        for name in ("width_multiplier", "head_channels"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
 
 
 class Centres(NamedTuple):
@@ -53,58 +51,28 @@ class Centres(NamedTuple):
     sides: Float[Array, "batch row column 4"]
 
 
-class Trunk(nnx.Module):
-    """Picture -> feature maps at strides 8, 16, 32."""
+class PeopleHead(nnx.Module):
+    """Feature maps at strides 8, 16, 32 -> centre logits and sides at stride 8."""
 
-    def __init__(self, config: DetectorConfig, *, rngs: nnx.Rngs) -> None:
-        widths = config.channels
-        self.stem = ConvBatchNorm(3, widths[0], 3, 2, rngs=rngs)
-        self.entry = InvertedResidual(widths[0], widths[1], 2, 2, rngs=rngs)
-        stages = []
-        for width, before, repeats in zip(widths[2:], widths[1:], config.blocks, strict=False):
-            first = InvertedResidual(before, width, config.expansion, 2, rngs=rngs)
-            rest = [InvertedResidual(width, width, config.expansion, 1, rngs=rngs) for _ in range(repeats - 1)]
-            stages.append(nnx.List([first, *rest]))
-        self.stages = nnx.List(stages)
-
-    def __call__(
-        self, images: Float[Array, "batch height width 3"], train: bool = False, lowering: ops.Lowering = "auto"
-    ) -> list[Array]:
-        """Three maps, finest first."""
-        features = self.entry(self.stem(images, train, lowering), train, lowering)
-        maps = []
-        for stage in self.stages:
-            for block in stage:
-                features = block(features, train, lowering)
-            maps.append(features)
-        return maps
-
-
-class Merge(nnx.Module):
-    """Coarse map, doubled by a pixel shuffle, plus a projection of the finer one."""
-
-    def __init__(self, coarse: int, fine: int, features: int, *, rngs: nnx.Rngs) -> None:
-        self.up = ConvBatchNorm(coarse, 4 * features, 1, activation=False, rngs=rngs)
-        self.lateral = ConvBatchNorm(fine, features, 1, activation=False, rngs=rngs)
-
-    def __call__(self, coarse: Array, fine: Array, train: bool = False, lowering: ops.Lowering = "auto") -> Array:
-        """(batch, row, column, features) of the fine map's size."""
-        risen = ops.pixel_shuffle(self.up(coarse, train, lowering))
-        return jnp.clip(risen + self.lateral(fine, train, lowering), 0.0, 6.0)
-
-
-class Head(nnx.Module):
-    """The merged map -> centre logits and sides."""
-
-    def __init__(self, features: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, channels: tuple[int, int, int], features: int, *, rngs: nnx.Rngs) -> None:
+        self.to_16 = UpMerge(channels[2], channels[1], features, rngs=rngs)
+        self.to_8 = UpMerge(features, channels[0], features, rngs=rngs)
         self.depthwise = nnx.List([ConvBatchNorm(features, features, 3, depthwise=True, rngs=rngs) for _ in range(2)])
         self.pointwise = nnx.List([ConvBatchNorm(features, features, 1, rngs=rngs) for _ in range(2)])
         self.kernel = nnx.Param(draw_kernel(rngs.params(), (1, 1, features, 5), 0.01))
         # a centre is rare: -4 says 2 % at the start; a person of 60 pixels reaches 4 cells up and 1 sideways
         self.bias = nnx.Param(jnp.array([-4.0, 0.3, 1.4, 0.3, 1.4]))
 
-    def __call__(self, features: Array, train: bool = False, lowering: ops.Lowering = "auto") -> Centres:
+    def __call__(
+        self,
+        stride_8: Float[Array, "batch height_8 width_8 channel_8"],
+        stride_16: Float[Array, "batch height_16 width_16 channel_16"],
+        stride_32: Float[Array, "batch height_32 width_32 channel_32"],
+        train: bool = False,
+        lowering: ops.Lowering = "auto",
+    ) -> Centres:
         """One prediction a cell."""
+        features = self.to_8(self.to_16(stride_32, stride_16, train, lowering), stride_8, train, lowering)
         for depthwise, pointwise in zip(self.depthwise, self.pointwise, strict=True):
             features = pointwise(depthwise(features, train, lowering), train, lowering)
         out = ops.convolution(features, self.kernel[...], lowering=lowering) + self.bias[...][None, None, None]
@@ -119,10 +87,8 @@ class Detector(nnx.Module):
 
     def __init__(self, config: DetectorConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
-        self.trunk = Trunk(config, rngs=rngs)
-        self.to_16 = Merge(config.channels[4], config.channels[3], config.head, rngs=rngs)
-        self.to_8 = Merge(config.head, config.channels[2], config.head, rngs=rngs)
-        self.head = Head(config.head, rngs=rngs)
+        self.trunk = MobileNetV2(MobileNetV2Config(config.width_multiplier, head=0), rngs=rngs)
+        self.head = PeopleHead(self.trunk.stride_channels, config.head_channels, rngs=rngs)
 
     def __call__(
         self,
@@ -133,6 +99,5 @@ class Detector(nnx.Module):
         """One prediction per cell of `STRIDE` pixels. Raises ValueError for sizes that are no multiples of 32."""
         if images.shape[1] % 32 or images.shape[2] % 32:
             raise ValueError(f"images: expected height and width in multiples of 32, got {images.shape[1:3]}")
-        fine, middle, coarse = self.trunk(images.astype(jnp.float32) * (2 / 255) - 1, train, lowering)
-        merged = self.to_8(self.to_16(coarse, middle, train, lowering), fine, train, lowering)
-        return self.head(merged, train, lowering)
+        scaled = images.astype(jnp.float32) * (2 / 255) - 1
+        return self.head(*self.trunk(scaled, train, lowering), train, lowering)
