@@ -149,8 +149,8 @@ GAIT_PRESETS = {
 class DetectTaskConfig:
     """The detect task: a batch holds `scenes` real scenes and `walkers` rendered ones, `size` pixels square."""
 
-    scenes: int = 14
-    walkers: int = 2
+    scenes: int = 12
+    walkers: int = 4
     size: int = 256
     steps: int = 3000
     seed: int = 2
