@@ -140,13 +140,14 @@ def test_pose_of_pictures(place):
 
 def test_walkers_are_made_as_asked(place, monkeypatch):
     """The drawing is slow and tested elsewhere; here, that it is asked for what the user asked for."""
-    from gaitnet.walkers import files
+    from gaitnet.walkers import layouts
 
     asked = []
     undrawn = {
-        name: how._replace(write=lambda path, *rest: asked.append((path, *rest))) for name, how in files.LAYOUTS.items()
+        name: how._replace(write=lambda path, *rest: asked.append((path, *rest)))
+        for name, how in layouts.LAYOUTS.items()
     }
-    monkeypatch.setattr(files, "LAYOUTS", undrawn)
+    monkeypatch.setattr(layouts, "LAYOUTS", undrawn)
     made = document("walkers", "make", "crowd", "--count", 2, "--view", 0, "--view", 90, "--condition", "CL")
     assert made["walks"] == [
         f"{person}/CL-{session}/{view}.mp4"
