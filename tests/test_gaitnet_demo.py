@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from gaitnet import demo
 from gaitnet.cli.demo import show
 from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, describe_walks, tum_gaid_entries
+from gaitnet.demo import run as demo
 from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
 from gaitnet.evaluation.selection import Sample, Table
 from gaitnet.identification.search import Strangers, load_yardstick

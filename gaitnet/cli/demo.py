@@ -23,7 +23,7 @@ def demo(
     [bold]Example[/]
     gaitnet demo --output demo-output
     """
-    from gaitnet.demo import DemoConfig, run
+    from gaitnet.demo.run import DemoConfig, run
 
     recognizer = load(weights)
     command = f"gaitnet demo --seed {seed} --walkers {walkers}"

@@ -1,7 +1,7 @@
 """The demonstration: walkers (synthetic) whom no network was trained on are enrolled and found again.
 
 Everything runs by the road that a user's own video takes: pictures, joints, pose maps, vectors, linear SVM, and an
-answer that may be "unknown". `run` measures and writes; `demo_page` makes the page to look at.
+answer that may be "unknown". `run` measures and writes; `page.demo_page` makes the page to look at.
 """
 
 import time
@@ -138,7 +138,7 @@ def run(
         ValueError: `output` is a file.
         OSError: it cannot be written.
     """
-    from gaitnet.demo_page import demo_page
+    from gaitnet.demo.page import demo_page
 
     config, begun = config or DemoConfig(), time.monotonic()
     if output.exists() and not output.is_dir():
