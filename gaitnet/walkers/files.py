@@ -12,10 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from gaitnet.video.read import PICTURES
 from gaitnet.video.write import VideoWriter
 from gaitnet.walkers.dataset import Sequence, stream_sequence
 from gaitnet.walkers.walk import CONDITIONS
@@ -123,8 +125,6 @@ def _labels(part: Sequence, index: int) -> dict:
 
 def align_silhouette(silhouette: UInt8[np.ndarray, "height width"], side: int = 64) -> UInt8[np.ndarray, "side side"]:
     """The figure scaled to `side` pixels of height and centred on its mass, as OpenGait has it; empty stays empty."""
-    import cv2
-
     rows = np.flatnonzero(silhouette.max(1) > 127)
     if not rows.size:
         return np.zeros((side, side), np.uint8)
@@ -143,26 +143,22 @@ def _silhouettes(parts: Iterator[Sequence]) -> Iterator[Float[np.ndarray, "heigh
 
 def write_silhouettes(folder: str | Path, stem: str, parts: Iterator[Sequence]) -> None:
     """One walk as a CASIA-B folder of silhouettes, STEM-001.png.. (255 person, 0 background); empty frames stay out."""
-    import cv2
-
     with _whole(Path(folder)) as temporary:
         temporary.mkdir()
         for number, silhouette in enumerate(_silhouettes(parts), 1):
             if silhouette.max() > 0.5:
-                _image(cv2, temporary / f"{stem}-{number:03d}.png", (silhouette > 0.5).astype(np.uint8) * 255)
+                _write_picture(temporary / f"{stem}-{number:03d}.png", (silhouette > 0.5).astype(np.uint8) * 255)
 
 
 def write_frames(folder: str | Path, parts: Iterator[Sequence]) -> None:
     """One walk as a TUM-GAID folder of pictures, 001.jpg.."""
-    import cv2
-
     with _whole(Path(folder)) as temporary:
         temporary.mkdir()
         number = 0
         for part in parts:
             for frame in np.asarray(part.frames):
                 number += 1
-                _image(cv2, temporary / f"{number:03d}.jpg", frame[..., ::-1])
+                _write_picture(temporary / f"{number:03d}.jpg", frame[..., ::-1])
 
 
 def write_opengait(path: str | Path, parts: Iterator[Sequence]) -> None:
@@ -176,7 +172,7 @@ def write_opengait(path: str | Path, parts: Iterator[Sequence]) -> None:
         temporary.write_bytes(np.array(walk, np.uint8).reshape(-1, 64, 64).dumps())
 
 
-def _image(cv2, path: Path, picture: np.ndarray) -> None:
+def _write_picture(path: Path, picture: np.ndarray) -> None:
     done, data = cv2.imencode(path.suffix, picture)
     if not done:
         raise OSError(f"{path}: the picture could not be encoded")
@@ -185,10 +181,6 @@ def _image(cv2, path: Path, picture: np.ndarray) -> None:
 
 def read_photographs(folder: Path) -> UInt8[np.ndarray, "photograph 240 320 3"]:
     """The first PHOTOGRAPHS pictures of a folder, by name, as backgrounds; ValueError where there is none."""
-    import cv2
-
-    from gaitnet.video.read import PICTURES
-
     files = sorted(file for file in folder.glob("*") if file.suffix.lower() in PICTURES)
     read = (cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) for file in files)
     sound = islice((one for one in read if one is not None), PHOTOGRAPHS)
@@ -208,6 +200,5 @@ def same_as_before(path: Path, settings: dict[str, Any]) -> None:
         if before != settings:
             raise ValueError(f"{path.parent} holds walkers drawn otherwise ({path.name}); choose another folder")
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     with _whole(path) as temporary:
         temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")
