@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, UInt8
 from gaitnet.leg_paths import leg_paths
 from gaitnet.models.detector import Detector, DetectorConfig
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
-from gaitnet.pose_maps import RATE, pose_maps_of_track
+from gaitnet.pose_maps import GRID, RATE, pose_maps_of_track
 from gaitnet.video.detect import FindPeople, PersonDetector
 from gaitnet.video.network import people_finder
 from gaitnet.video.people import PeopleConfig, PersonTrack, people
@@ -26,7 +26,7 @@ from humanpose import checkpoint
 from humanpose.checkpoint import CheckpointError
 from humanpose.estimator import HumanPoseNN, Joints, Places
 from humanpose.preprocess import to_image
-from humanpose.skeleton import FLIP, LIMB_JOINTS
+from humanpose.skeleton import FLIP, JOINTS, LIMB_JOINTS
 
 WINDOW = 48
 """Pose maps a window: about four strides. A track is described by the mean over its windows."""
@@ -79,7 +79,8 @@ class GaitRecognizer:
         """The shipped weights, or those in `folder` (with its sub-folders pose and gait).
 
         Raises:
-            CheckpointError: weights are missing, damaged, or do not fit their config; lists every key.
+            CheckpointError: weights are missing, damaged, do not fit their config (lists every key), or read other
+                maps than those that joints are drawn as.
 
         """
         pose, gait = ("pose", "gait") if folder is None else (Path(folder) / "pose", Path(folder) / "gait")
@@ -182,12 +183,20 @@ def load_gaitnn(directory_or_name: str | Path) -> tuple[GaitNN, str]:
     """A GaitNN checkpoint -> (network without its training head, sha256 of the weights).
 
     Raises:
-        CheckpointError: missing, damaged, or not a GaitNN.
+        CheckpointError: missing, damaged, not a GaitNN, or one of other maps than `pose_maps` draws.
 
     """
-    return checkpoint.load_model(
+    network, sha256 = checkpoint.load_model(
         directory_or_name, GaitNNConfig, lambda config: GaitNN(config, rngs=nnx.Rngs(0)), headless=True
     )
+    reads, drawn = (network.config.grid, network.config.grid, network.config.channels), (GRID, GRID, len(JOINTS))
+    if reads != drawn:
+        found, expected = (" x ".join(map(str, shape)) for shape in (reads, drawn))
+        raise CheckpointError(
+            f"the GaitNN in {directory_or_name} reads maps of {found} (height, width, channel), but joints are drawn "
+            f"as maps of {expected}; take weights that python -m train gait made"
+        )
+    return network, sha256
 
 
 def load_detector(directory_or_name: str | Path) -> FindPeople | None:

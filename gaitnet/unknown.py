@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
-from gaitnet.identification.open_set import OpenSetCalibration, calibrate_open_set
+from gaitnet.identification.open_set import OpenSetCalibration
 from gaitnet.identification.search import UNCALIBRATED, Search, Strangers
 
 
@@ -87,20 +87,3 @@ def thresholds_of(
         threshold = np.quantile(strangers, 1 - rate, method="higher")
         rows.append(at(f"looked up afterwards for {100 * rate:g} % of strangers named", found.score > threshold))
     return rows
-
-
-def demo_search(
-    subject_ids: Sequence[str],
-    enrolls: Bool[np.ndarray, " walk"],
-    vectors: Float[np.ndarray, "walk size"],
-    found: OpenSet,
-    yardstick: Strangers | OpenSetCalibration | None,
-) -> Search:
-    """The whole demo gallery, ready for questions."""
-    owners = [name for name, enrolled in zip(subject_ids, enrolls, strict=True) if enrolled]
-    if yardstick is None:
-        scores = found.score[~found.enrolled]
-        ids = [f"stranger/{name}" for name in found.subjects[~found.enrolled]]
-        genuine = found.score[found.enrolled & found.right]
-        yardstick = calibrate_open_set(scores, ids, owners, 0.1, genuine if len(genuine) else None)
-    return Search.over(vectors[enrolls], owners, yardstick)

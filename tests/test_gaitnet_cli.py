@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from stand_ins import SIZE, bad, document, enrolled, everything, film, good
+from stand_ins import MODEL, SIZE, bad, document, enrolled, everything, film, good
 
 from gaitnet.identification.gallery import Gallery
 from gaitnet.video.read import VideoReader
@@ -69,6 +69,7 @@ def test_gallery_list_export_remove(place):
     assert "nobody is enrolled" in good("gallery", "list")
     enrolled(place)
     assert [entry["subject_id"] for entry in document("gallery", "list")["people"]] == ["Anna", "Ben"]
+    assert [entry["walks"] for entry in document("gallery", "list")["people"]] == [2, 2]
     assert "Anna" in good("gallery", "list")
     good("gallery", "export", "people.json")
     templates = json.loads((place / "people.json").read_text())["templates"]
@@ -77,6 +78,19 @@ def test_gallery_list_export_remove(place):
     assert document("gallery", "export", "people.csv")["vectors"] == 8
     assert document("gallery", "remove", "Ben")["vectors"] == 4
     assert [entry["subject_id"] for entry in document("gallery", "list")["people"]] == ["Anna"]
+
+
+def test_walks_are_counted_and_not_the_names_of_their_videos(place):
+    """Two folders may each hold a walk.mp4; of walks without remarks every vector is one."""
+    known = Gallery(place / "known.npz", MODEL, SIZE)
+    about = {"video": "walk.mp4", "person": 1, "windows": 49, "from": 0.0, "to": 4.0}
+    known.enroll_walks("Anna", [(np.full((49, SIZE), place, np.float32), about) for place in (1, 2)])
+    known.enroll("Ben", np.ones((3, SIZE), np.float32))
+    known.enroll("Carl", np.ones((2, SIZE), np.float32), {"windows": 0})
+    people = document("gallery", "list", "--gallery", "known.npz")["people"]
+    assert [(entry["subject_id"], entry["walks"]) for entry in people] == [("Anna", 2), ("Ben", 3), ("Carl", 2)]
+    anna = next(line for line in good("gallery", "list", "--gallery", "known.npz").splitlines() if "Anna" in line)
+    assert [word for word in anna.split() if word.isdigit()] == ["2", "98"]
 
 
 def test_gallery_goes_where_it_is_told(place, monkeypatch):
@@ -140,13 +154,14 @@ def test_pose_of_pictures(place):
 
 def test_walkers_are_made_as_asked(place, monkeypatch):
     """The drawing is slow and tested elsewhere; here, that it is asked for what the user asked for."""
-    from gaitnet.walkers import files
+    from gaitnet.walkers import layouts
 
     asked = []
     undrawn = {
-        name: how._replace(write=lambda path, *rest: asked.append((path, *rest))) for name, how in files.LAYOUTS.items()
+        name: how._replace(write=lambda path, *rest: asked.append((path, *rest)))
+        for name, how in layouts.LAYOUTS.items()
     }
-    monkeypatch.setattr(files, "LAYOUTS", undrawn)
+    monkeypatch.setattr(layouts, "LAYOUTS", undrawn)
     made = document("walkers", "make", "crowd", "--count", 2, "--view", 0, "--view", 90, "--condition", "CL")
     assert made["walks"] == [
         f"{person}/CL-{session}/{view}.mp4"

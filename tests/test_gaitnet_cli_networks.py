@@ -108,6 +108,22 @@ def test_weights_that_do_not_fit_are_refused_with_every_key(place, weights, walk
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("other", "found"), [({"channels": 32}, "17 x 17 x 32"), ({"channels": 16, "grid": 9}, "9 x 9 x 16")]
+)
+def test_a_gaitnn_of_other_maps_is_refused_before_any_walk(tmp_path, other, found):
+    """The original's 32 pose features, for one: such weights are sound, and no walk could be described with them."""
+    config = GaitNNConfig(**other, multiplier=0.1, size=8)
+    network = nnx.eval_shape(lambda: GaitNN(config, rngs=nnx.Rngs(0)))
+    arrays = {
+        "/".join(map(str, path)): np.zeros(leaf.get_value().shape, np.float32)
+        for path, leaf in nnx.to_flat_state(nnx.state(network, nnx.Any(nnx.Param, nnx.BatchStat)))
+    }
+    checkpoint.save(tmp_path / "gait", arrays, asdict(config), {})
+    with pytest.raises(checkpoint.CheckpointError, match=f"gait.* reads maps of {found} .* 17 x 17 x 16.*train gait"):
+        GaitRecognizer.load(tmp_path)
+
+
 def test_weights_that_are_not_there(place, walk):
     done = CliRunner().invoke(app, ["describe", str(walk), "--weights", "nowhere"])
     assert (done.exit_code, done.stdout) == (2, "")

@@ -8,14 +8,16 @@ import jax
 import numpy as np
 import pytest
 
-from gaitnet import demo
 from gaitnet.cli.demo import show
 from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, describe_walks, tum_gaid_entries
+from gaitnet.demo.plan import ENROLLED, PROTOCOL, DemoConfig, pictured, plan_demo
+from gaitnet.demo.run import run
 from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
 from gaitnet.evaluation.selection import Sample, Table
 from gaitnet.identification.search import Strangers, load_yardstick
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.unknown import search_open_set, thresholds_of
+from gaitnet.walkers import crossing
 from gaitnet.walkers.walks import DEMO, EVALUATION, STRANGERS, Crowd, WalkPlan
 from humanpose.skeleton import INDEX
 from train.config import GAIT_PRESETS
@@ -91,17 +93,17 @@ def test_nobody_of_the_demo_was_trained_on():
 
 
 def test_the_plan_is_the_protocol():
-    entries = demo.plan_demo(demo.DemoConfig())
+    entries = plan_demo(DemoConfig())
     assert len(entries) == 20 * 3 * 6
     table = Table([entry.sample for entry in entries])
-    for row in demo.PROTOCOL.rows:
+    for row in PROTOCOL.rows:
         assert row.gallery.mask(table).sum() == 120
         assert row.probe.mask(table).sum() == 60
         assert not (row.gallery.mask(table) & row.probe.mask(table)).any()
     assert len({entry.plan for entry in entries}) == len(entries)
-    enrolled = {(e.plan.subject, e.plan.view, e.plan.to_left) for e in entries if e.sample.sequence in demo.ENROLLED}
+    enrolled = {(e.plan.subject, e.plan.view, e.plan.to_left) for e in entries if e.sample.sequence in ENROLLED}
     assert len(enrolled) == 20 * 3 * 2, "everybody is enrolled from both sides in every view"
-    shown = demo.pictured(entries, 12)
+    shown = pictured(entries, 12)
     assert len({entries[place].plan.subject for place in shown}) == 12
     assert {entries[place].plan.condition for place in shown} == {"NM", "BP", "CL"}
     assert {entries[place].plan.view for place in shown} == {54.0, 90.0, 126.0}
@@ -160,9 +162,9 @@ def empty_street(seed, subjects, frames, **_):
 
 
 def test_demo_from_end_to_end(untrained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(demo.crossing, "crossing", empty_street)
-    config = demo.DemoConfig(walkers=3, views=(90.0,), frames=FRAMES, left_out=2, video_frames=30, pictures=3)
-    document = demo.run(untrained, tmp_path / "out", config)
+    monkeypatch.setattr(crossing, "crossing", empty_street)
+    config = DemoConfig(walkers=3, views=(90.0,), frames=FRAMES, left_out=2, video_frames=30, pictures=3)
+    document = run(untrained, tmp_path / "out", config)
     assert document == json.loads(json.dumps(document, allow_nan=False))
     assert set(document["rank_1"]) == {GAIT, *MOTION_CONTROLS, *COLOUR_CONTROLS}
     for rates in document["rank_1"].values():
@@ -209,7 +211,7 @@ def test_describing_needs_walks_that_are_long_enough(untrained):
 def test_output_that_is_a_file_is_told_before_the_work(untrained, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(ValueError, match="is a file"):
-        demo.run(untrained, tmp_path / "taken")
+        run(untrained, tmp_path / "taken")
 
 
 @pytest.mark.parametrize("wrong", [{"condition": "BG"}, {"view": 200.0}, {"subject": -1}])

@@ -7,6 +7,7 @@ from gaitnet.identification.open_set import (
     calibrate_open_set,
     decide,
     gallery_similarities,
+    least_strangers,
     open_set_scores,
 )
 from gaitnet.identification.search import Search, Strangers
@@ -152,8 +153,19 @@ def test_nobody_is_verified_whom_another_fits_better():
 
 def test_too_few_strangers_are_refused_in_the_words_of_who_has_them():
     strangers = Strangers(*crowd(150, 1, seed=1))
-    with pytest.raises(ValueError, match="half of these 150 walks set the threshold"):
-        Search.over(*crowd(2, 2), strangers._replace(subject_ids=tuple(strangers.subject_ids)))
+    strangers = strangers._replace(subject_ids=tuple(strangers.subject_ids))
+    with pytest.raises(ValueError, match=r"half of these 150 walks set the threshold, and 0\.01 .* takes 99 or more"):
+        Search.over(*crowd(2, 2), strangers)
+    with pytest.raises(ValueError, match="wanted_fpir must lie between 0 and 1, got 0"):
+        Search.over(*crowd(2, 2), strangers, wanted_fpir=0.0)
+
+
+@pytest.mark.parametrize(("wanted_fpir", "least"), [(0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (0.01, 99), (0.001, 999)])
+def test_so_many_strangers_set_a_threshold_and_no_fewer(wanted_fpir, least):
+    assert least_strangers(wanted_fpir) == least
+    assert calibrate_open_set(np.arange(float(least)), ["x"] * least, [], wanted_fpir).threshold == least - 1
+    with pytest.raises(ValueError, match=f"at least {least} "):
+        calibrate_open_set(np.arange(least - 1.0), ["x"] * (least - 1), [], wanted_fpir)
 
 
 def test_two_people_have_opposite_scores():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaitnet.centres import CentreTargets, boxes_in_cells, centre_loss, decode_boxes, encode_boxes
-from gaitnet.models.detector import Detector, DetectorConfig
+from gaitnet.models.detector import Centres, Detector, DetectorConfig
 from gaitnet.video.background import BackgroundModel
 from gaitnet.video.detect import PersonDetector, box_iou, join
 from gaitnet.video.network import letterbox, people_finder, strongest_apart
@@ -246,6 +246,22 @@ def test_people_finder_speaks_image_pixels(network):
     assert (boxes[:, 2] <= 426).all()
     assert boxes[:, 0].max() > 213  # the network saw the picture 96 pixels wide
     assert (boxes[:, 3] <= 240).all()
+
+
+class SeesTooMuch(Detector):
+    """Sees somebody in the picture and, more surely, somebody in the grey that fills the canvas up below it."""
+
+    def __call__(self, images, train=False, lowering="auto"):
+        logits = jnp.full((1, 8, 12), -9.0).at[0, 3, 5].set(2.0).at[0, 7, 5].set(3.0)
+        return Centres(logits, jnp.full((1, 8, 12, 4), -2.0))
+
+
+def test_nobody_is_found_beside_the_picture(network):
+    boxes, scores = people_finder(SeesTooMuch(network.config, rngs=nnx.Rngs(0)))(SCENE)
+    middle, scale = np.array([5.5, 3.5]) * 8, 96 / 426
+    assert scores == pytest.approx([1 / (1 + np.exp(-2))])
+    np.testing.assert_allclose(boxes[:, :2], [(middle - 8 * np.exp(-2)) / scale], rtol=1e-5)
+    np.testing.assert_allclose(boxes[:, 2:], [(middle + 8 * np.exp(-2)) / scale], rtol=1e-5)
 
 
 def test_strongest_apart_drops_the_weaker_twin():

@@ -10,8 +10,9 @@ import jax
 import numpy as np
 import pytest
 
-from gaitnet.walkers import files
-from gaitnet.walkers.files import align_silhouette, make_walkers
+from gaitnet.walkers import files, layouts
+from gaitnet.walkers.files import align_silhouette
+from gaitnet.walkers.layouts import make_walkers
 from humanpose.skeleton import JOINTS
 
 SMALL: dict[str, Any] = {"subjects": 1, "frames": 3, "size": (60, 80), "conditions": ("NM",), "seed": 4}
@@ -105,7 +106,8 @@ def test_an_interrupted_walk_leaves_nothing(tmp_path, monkeypatch):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(files, "stream_sequence", broken)
+    for module in (files, layouts):
+        monkeypatch.setattr(module, "stream_sequence", broken)
     with pytest.raises(KeyboardInterrupt):
         make_walkers(tmp_path, "casia-b", **SMALL)
     with pytest.raises(KeyboardInterrupt):

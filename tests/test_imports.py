@@ -34,7 +34,7 @@ LIBRARIES = {
         "humanpose/preprocess.py", "humanpose/augment.py", "humanpose/datasets/*", "gaitnet/video/*",
         "gaitnet/walkers/files.py", "gaitnet/datasets/*", "gaitnet/cli/*", "gaitnet/service/*", "train/*",
     ),
-    "av": ("gaitnet/video/read.py", "gaitnet/video/write.py", "gaitnet/walkers/files.py"),
+    "av": ("gaitnet/video/read.py", "gaitnet/video/write.py"),
     "sklearn": ("gaitnet/identification/svm.py", "gaitnet/evaluation/calibration.py"),
     "orbax": ("train/checkpoint.py",),
     "fastapi": ("gaitnet/service/*",),

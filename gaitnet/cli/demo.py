@@ -23,7 +23,8 @@ def demo(
     [bold]Example[/]
     gaitnet demo --output demo-output
     """
-    from gaitnet.demo import DemoConfig, run
+    from gaitnet.demo.plan import DemoConfig
+    from gaitnet.demo.run import run
 
     recognizer = load(weights)
     command = f"gaitnet demo --seed {seed} --walkers {walkers}"

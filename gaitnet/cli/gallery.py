@@ -1,5 +1,6 @@
 """`gaitnet gallery`: who is enrolled; and the gallery as the other commands open it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from gaitnet.cli.describe import AsJson, gallery_path
 from gaitnet.cli.output import emit, say, table, writable
 
 if TYPE_CHECKING:
-    from gaitnet.identification.gallery import Gallery
+    from gaitnet.identification.gallery import Gallery, Template
     from gaitnet.recognizer import GaitRecognizer
 
 GalleryFile = Annotated[
@@ -32,18 +33,28 @@ def list_people(gallery: GalleryFile, as_json: AsJson = False) -> None:
     gaitnet gallery list
     """
     known = as_it_is(gallery)
-    people, templates = (known.list(), known.templates) if known is not None else ([], [])
+    people, templates = (known.list(), known.templates) if known is not None else ([], ())
+    walks = [walks_of([t for t in templates if t.subject_id == entry.subject_id]) for entry in people]
     if as_json:
-        emit({"gallery": str(gallery), "people": [entry._asdict() for entry in people]})
+        listed = [entry._asdict() | {"walks": count} for entry, count in zip(people, walks, strict=True)]
+        emit({"gallery": str(gallery), "people": listed})
     elif not people:
         say(f"nobody is enrolled in {gallery}; gaitnet enroll NAME VIDEO enrols somebody")
     else:
-        walks = [len({t.meta.get("video") for t in templates if t.subject_id == e.subject_id}) for e in people]
         rows = [
-            (entry.subject_id, videos, entry.templates, entry.first_enrolled_at[:10], entry.last_enrolled_at[:10])
-            for entry, videos in zip(people, walks, strict=True)
+            (entry.subject_id, count, entry.templates, entry.first_enrolled_at[:10], entry.last_enrolled_at[:10])
+            for entry, count in zip(people, walks, strict=True)
         ]
-        table(("name", "videos", "vectors", "first", "last"), rows, right=(1, 2), title=str(gallery))
+        table(("name", "walks", "vectors", "first", "last"), rows, right=(1, 2), title=str(gallery))
+
+
+def walks_of(templates: "Sequence[Template]") -> int:
+    """How many walks these vectors are of: each that was enrolled says how many its walk has, any other is a walk.
+
+    Names of videos would not tell: two folders may each hold a walk.mp4, and where videos lie is not kept.
+    """
+    sizes = [template.meta.get("windows") for template in templates]
+    return round(sum(1 / size if isinstance(size, int) and size > 0 else 1 for size in sizes))
 
 
 @gallery_commands.command("remove")

@@ -103,7 +103,7 @@ def make(
     if common_body:
         raise ValueError("--common-body: only for recorded walks; add --motion FILE")
     count, frames = count or PEOPLE, frames or FRAMES
-    from gaitnet.walkers.files import LAYOUTS, make_walkers
+    from gaitnet.walkers.layouts import LAYOUTS, make_walkers
     from gaitnet.walkers.walk import CONDITIONS
 
     conditions, views, how = tuple(condition or CONDITIONS), tuple(view or (90.0,)), LAYOUTS[layout.value]

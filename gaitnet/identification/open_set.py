@@ -102,6 +102,16 @@ def open_set_scores(
     return OpenSetScores(best, margin, similarities[rows, best], ranked[:, -1])
 
 
+def least_strangers(wanted_fpir: float) -> int:
+    """How few strangers' sequences can set a threshold that a share of `wanted_fpir` exceeds: 1 / wanted_fpir - 1.
+
+    Raises ValueError where the share does not lie between 0 and 1.
+    """
+    if not 0 < wanted_fpir < 1:
+        raise ValueError(f"wanted_fpir must lie between 0 and 1, got {wanted_fpir}")
+    return math.ceil(1 / wanted_fpir - 1 - 1e-9)
+
+
 def calibrate_open_set(
     stranger_scores: Float[np.ndarray, " stranger"],
     stranger_ids: Sequence[str],
@@ -115,8 +125,8 @@ def calibrate_open_set(
     `stranger_scores`: `open_set_scores(...).score` of sequences of people who are not enrolled, with their ids. The
     threshold is their split-conformal quantile, exact on average where the coming strangers are like these.
     `genuine_scores`: scores of enrolled people's *other* sequences, for a confidence that is a probability. Raises
-    ValueError where an enrolled person is among the strangers, or where they are too few for the rate (at least 1 /
-    wanted_fpir - 1).
+    ValueError where an enrolled person is among the strangers, or where they are too few for the rate (see
+    `least_strangers`).
     """
     scores = np.sort(np.asarray(stranger_scores, np.float64))
     overlap = sorted(set(stranger_ids) & set(enrolled_ids))
@@ -124,17 +134,15 @@ def calibrate_open_set(
         raise ValueError(
             f"stranger_ids: {', '.join(overlap)} are enrolled, so not strangers; leave their sequences out"
         )
-    if not 0 < wanted_fpir < 1:
-        raise ValueError(f"wanted_fpir must lie between 0 and 1, got {wanted_fpir}")
+    least = least_strangers(wanted_fpir)
     if len(scores) != len(stranger_ids) or not np.isfinite(scores).all():
         raise ValueError(f"stranger_scores: expected {len(stranger_ids)} finite numbers, one per stranger_id")
-    rank = math.ceil((1 - wanted_fpir) * (len(scores) + 1) - 1e-9)
-    if rank > len(scores):
+    if len(scores) < least:
         raise ValueError(
-            f"stranger_scores: a false-positive rate of {wanted_fpir:g} needs at least "
-            f"{math.ceil(1 / wanted_fpir - 1 - 1e-9)} strangers' sequences, got {len(scores)}; add some or ask for a "
-            "higher rate"
+            f"stranger_scores: a false-positive rate of {wanted_fpir:g} needs at least {least} strangers' sequences, "
+            f"got {len(scores)}; add some or ask for a higher rate"
         )
+    rank = math.ceil((1 - wanted_fpir) * (len(scores) + 1) - 1e-9)
     slope, intercept = (None, None) if genuine_scores is None else _fit_logistic(scores, np.asarray(genuine_scores))
     counted = {
         "strangers": len(set(stranger_ids)),

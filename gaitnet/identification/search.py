@@ -1,7 +1,6 @@
 """A gallery made ready for questions: the machine fitted on it, and the threshold that strangers set against it."""
 
 import io
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from gaitnet.identification.open_set import (
     calibrate_open_set,
     decide,
     gallery_similarities,
+    least_strangers,
     open_set_scores,
 )
 from gaitnet.identification.svm import LinearSVM, fit_linear_svm, linear_svm
@@ -112,7 +112,7 @@ class Search:
         if isinstance(calibration, OpenSetCalibration):
             return cls(templates, tuple(owners), fit_linear_svm(templates, owners), calibration)
         background, others = calibration.parted()
-        least = math.ceil(1 / wanted_fpir - 1 - 1e-9)
+        least = least_strangers(wanted_fpir)
         if len(others.vectors) < least:
             raise ValueError(
                 f"strangers: half of these {len(calibration.vectors)} walks set the threshold, and {wanted_fpir:g} of "

@@ -32,7 +32,8 @@ def letterbox(
 def people_finder(model: Detector, least: float = 0.2) -> FindPeople:
     """Turn a detector into a function image -> (boxes (person, 4) in image pixels, scores (person,)).
 
-    Boxes under a score of `least` are left out, and so is the weaker of two that overlap by more than 0.6.
+    Boxes under a score of `least` are left out, boxes beside the picture, and the weaker of two that overlap by more
+    than 0.6.
     """
     graphdef, state = nnx.split(model)
 
@@ -49,6 +50,9 @@ def people_finder(model: Detector, least: float = 0.2) -> FindPeople:
         boxes, scores = boxes[sure] / scale, scores[sure]
         height, width = image.shape[:2]
         boxes = np.clip(boxes, 0, np.array([width, height, width, height]))
+        # whatever is seen in the grey that fills the canvas up is clipped to a line at the picture's edge
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        boxes, scores = boxes[inside], scores[inside]
         kept = strongest_apart(boxes, scores)
         return boxes[kept], scores[kept]
 

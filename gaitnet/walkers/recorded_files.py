@@ -49,8 +49,8 @@ def make_recorded(
         seed: 0..99,999, of clothes, places and cameras, which come from it and the clip's name.
         frames: no more than these of each clip, its middle; None for all in which the walker is seen.
         size: (height, width) of the pictures.
-        shutter: see `files.make_walkers`.
-        backgrounds: see `files.make_walkers`.
+        shutter: see `layouts.make_walkers`.
+        backgrounds: see `layouts.make_walkers`.
         on_walk: told the path of every video when it is written.
 
     Returns:

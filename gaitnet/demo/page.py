@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, Glimpse
-from gaitnet.demo import NAMED, Outcome, Passer
+from gaitnet.demo.outcome import NAMED, Outcome, Passer
 from gaitnet.evaluation.intervals import Rate
 from gaitnet.evaluation.metrics import cmc, det, mated_and_nonmated
 from gaitnet.evaluation.plots import cmc_plot, det_plot, score_histogram, score_matrix_plot
