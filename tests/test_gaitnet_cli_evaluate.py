@@ -10,8 +10,9 @@ import pytest
 from stand_ins import bad
 from typer.testing import CliRunner
 
-from gaitnet.cli.evaluate_clips import Seen, answers
+from gaitnet.cli.evaluate_clips import OLIVE, ORANGE, THIRD, Seen, answers, by_colours
 from gaitnet.cli.evaluate_kth import watched
+from gaitnet.cli.evaluate_output import Tables, deliver_tables
 from gaitnet.cli.evaluate_pose import Tally
 from gaitnet.cli.evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
 from gaitnet.cli.evaluate_repaint import cloth, grey_of, repaint, shifted
@@ -125,24 +126,47 @@ def test_answers_say_who_and_who_is_nobody():
     header, (right, lost, unknown), remarks = answers(enrolled, probes, strangers)
     assert remarks == []
     assert len(header) == len(right) == len(lost) == len(unknown)
-    assert right[2:4] == ["p0", "yes"]
-    assert right[7] == "p1"
-    assert right[5] > right[6]
-    assert lost[2:5] == ["not described: too small", "no", None]
-    assert unknown[2].startswith("unknown (most like p")
-    assert unknown[3] == "yes"
+    assert [right[place] for place in (2, 6, 7)] == ["p0", "yes", "yes"]
+    assert right[3] > right[4]
+    assert lost[2:] == ["not described: too small", None, None, None, "no", "no"]
+    assert unknown[2].startswith("p")
+    assert unknown[3] < unknown[4]
+    assert unknown[6:] == ["no", "yes"]
+    _, lines = by_colours(enrolled, probes)
+    assert [line[2] for line in lines] == ["p1", None, "p2"]
+    assert [line[4] for line in lines] == ["no", None, None]  # no colour tells a stranger
 
 
 def test_answers_without_strangers_name_the_best_and_say_so():
     enrolled = [walk("p0", np.eye(8)[0], 0, 1), walk("p1", np.eye(8)[1], 1, 2), Seen("p2", None, None, "too small")]
     probes = [("demo6", walk("p1", np.eye(8)[1], 1, 3)), ("stranger", walk("w", np.eye(8)[5], 1, 4))]
     _, (line, stranger), remarks = answers(enrolled, probes, None)
-    assert stranger[3] is None  # neither right nor wrong
-    assert line[2:4] == ["p1", "yes"]
-    assert line[6] is None
+    assert stranger[6:] == ["yes", None]  # neither right nor wrong
+    assert [line[place] for place in (2, 4, 6, 7)] == ["p1", None, "yes", "yes"]
     assert len(remarks) == 2
     assert "p2 could not be enrolled" in remarks[0]
     assert "no strangers" in remarks[1]
+
+
+def test_the_clips_tables_keep_their_words_whole_in_80_columns(capsys):
+    vectors = np.eye(24)
+    crowd = [walk(f"walker {place}", vectors[place], place % 12, place) for place in range(3, 24)]
+    enrolled = [walk(name, vectors[place], place, place) for place, name in enumerate((OLIVE, ORANGE))] + crowd[:-1]
+    strangers = Strangers(
+        np.random.default_rng(1).normal(size=(200, 24)).astype(np.float32), tuple(map(str, range(200)))
+    )
+    probes = [("demo6", walk(ORANGE, vectors[0], 1, 40)), ("demo6", Seen(OLIVE, None, None, "joints unclear"))]
+    probes += [("demo2", walk(THIRD, vectors[1], 1, 41)), ("stranger", crowd[-1])]
+    header, lines, _ = answers(enrolled, probes, strangers)
+    found = Tables("clips", "Three men", "", [("gait", header, lines), ("colours", *by_colours(enrolled, probes))])
+    deliver_tables(found, None, as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for name, shown, cells in found.tables:
+        for cell in (name, *shown, *(cell for line in cells for cell in line if cell is not None)):
+            assert set(str(cell).split()) <= set(said.split()), cell
+    # a line of its own for each probe: only who could not be described, or has a long name, takes more
+    assert sum(line.split()[:1] in (["demo6"], ["demo2"], ["stranger"]) for line in said.splitlines()) == 8
 
 
 def test_repainting_takes_colours_and_moves_the_clothes_only(video: Path, tmp_path: Path):

@@ -1,6 +1,6 @@
 """`gaitnet evaluate clips`: three real men among walkers, found again in other clips, and strangers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -71,7 +71,8 @@ def clips(
             probes = [(clip, one) for clip in SEARCHED for one in seen[clip]]
             probes += [("stranger", one) for one in crowd[walkers:]]
             header, lines, remarks = answers(enrolled, probes, yardstick(weights, recognizer.identity))
-            tables.append((title, header, lines))
+            tables.append((f"{title}, by gait", header, lines))
+            tables.append((f"{title}, by colours alone", *by_colours(enrolled, probes)))
             notes += [text for text in remarks if text not in notes]
     footer = f"gaitnet evaluate clips --root {root}; weights {recognizer.identity}. Clips: research use, testing only."
     deliver_tables(Tables("clips", "Three men among walkers", LEAD, tables, notes, footer), output, as_json)
@@ -80,7 +81,11 @@ def clips(
 def answers(
     enrolled: Sequence[Seen], probes: Sequence[tuple[str, Seen]], measure: Any
 ) -> tuple[list[str], list[list[Any]], list[str]]:
-    """Header, a line for each probe, and remarks: who each is taken for by gait, and by colours alone."""
+    """Header, a line for each probe, and remarks: whom each walk is most like, and whether that is enough for a name.
+
+    A probe is (clip or "stranger", walk); `measure` the strangers that set the limit, or None. "right" is empty where
+    there is no limit to tell a stranger by. Raises ValueError where nobody could be enrolled.
+    """
     import numpy as np
 
     from gaitnet.identification.open_set import OpenSetCalibration
@@ -97,37 +102,51 @@ def answers(
         remarks.append("These weights bring no strangers to set a threshold by: the answer is the best candidate.")
         measure = OpenSetCalibration(-np.inf, 0.5, (), None, None, {})
     search = Search.over(templates, owners, measure)
-    dressed = [(one.name, one.colours) for one in there if one.colours is not None]
-    wearers = np.repeat([name for name, _ in dressed], [len(colours) for _, colours in dressed])
-    by_colour, names = svm(np.concatenate([colours for _, colours in dressed]), wearers), np.unique(wearers)
-    header = ["in", "who it is", "answer", "right", "margin", "score", "limit", "by colours", "lead"]
+    limit = search.calibration.threshold
+    header = ["in", "who it is", "most like", "score", "limit", "margin", "named", "right"]
     lines: list[list[Any]] = []
     for clip, one in probes:
-        known = one.name in owners
-        truth = one.name if clip != "stranger" else "unknown"
-        line: list[Any] = [clip, one.name if known else f"{one.name}, not enrolled"]
+        line: list[Any] = [clip, _called(clip, one, owners)]
         if one.windows is None:
-            line += [f"not described: {one.reason}", "no", None, None, None]
+            line += [f"not described: {one.reason}", None, None, None, "no", "no"]
         else:
             probe = one.windows.mean(axis=0, keepdims=True)
             answer = search.identify(probe)[0]
             scores = search.scored(probe)
-            told = answer.subject_id or "unknown"
-            limit = search.calibration.threshold
-            right: str | None = "yes" if told == truth else "no"
-            if truth == "unknown" and not np.isfinite(limit):
+            line += [answer.candidate, round(float(scores.score[0]), 3)]
+            line += [round(limit, 3) if np.isfinite(limit) else None, round(float(scores.margin[0]), 3)]
+            right: str | None = "yes" if answer.subject_id == (None if clip == "stranger" else one.name) else "no"
+            if clip == "stranger" and not np.isfinite(limit):
                 right = None  # nobody can be told from a stranger without a threshold
-            named = told if told == answer.candidate else f"unknown (most like {answer.candidate})"
-            line += [named, right, round(float(scores.margin[0]), 3)]
-            line += [round(float(scores.score[0]), 3), round(limit, 3) if np.isfinite(limit) else None]
-        if one.colours is None:
-            line += [None, None]
-        else:
-            mean = by_colour(one.colours).mean(axis=0)
-            best = np.sort(mean)
-            line += [str(names[np.argmax(mean)]), round(float(best[-1] - best[-2]), 3) if len(best) > 1 else None]
+            line += ["yes" if answer.subject_id else "no", right]
         lines.append(line)
     return header, lines, remarks
+
+
+def by_colours(enrolled: Sequence[Seen], probes: Sequence[tuple[str, Seen]]) -> tuple[list[str], list[list[Any]]]:
+    """Header and a line for each probe: whom the person's colours alone are most like, by an SVM without a limit."""
+    import numpy as np
+
+    dressed = [(one.name, one.colours) for one in enrolled if one.colours is not None]
+    wearers = np.repeat([name for name, _ in dressed], [len(colours) for _, colours in dressed])
+    names, fitted = np.unique(wearers), svm(np.concatenate([colours for _, colours in dressed]), wearers)
+    lines: list[list[Any]] = []
+    for clip, one in probes:
+        line: list[Any] = [clip, _called(clip, one, names)]
+        if one.colours is None:
+            line += [None, None, None]
+        else:
+            mean = fitted(one.colours).mean(axis=0)
+            best = np.sort(mean)
+            found = str(names[np.argmax(mean)])
+            line += [found, round(float(best[-1] - best[-2]), 3) if len(best) > 1 else None]
+            line += [None if clip == "stranger" else "yes" if found == one.name else "no"]
+        lines.append(line)
+    return ["in", "who it is", "most like", "lead", "right"], lines
+
+
+def _called(clip: str, one: Seen, enrolled: Container[str]) -> str:
+    return one.name if clip == "stranger" or one.name in enrolled else f"{one.name}, not enrolled"
 
 
 def watched(
