@@ -24,21 +24,25 @@ ENROLLED = {"demo4": {OLIVE: 72, ORANGE: 152}, "demo1": {THIRD: 58}}
 SEARCHED = {"demo6": {OLIVE: 45, ORANGE: 115}, "demo2": {THIRD: 25}}
 """Clip -> who walks through it, and a frame in which nobody else is in the picture."""
 STRANGERS, FRAMES, APART = 3, 120, 64
+PARTS = ("person", "place")
+"""Of a picture, as in KTH's evaluation: the middle of the person's box, and all outside the box, others who walk there
+included. A rendered walker's picture is a crop, so little of the place is in it."""
 
 LEAD = (
     "Two men are enrolled from demo4 and a third from demo1, beside rendered walkers. demo6 shows the two in another "
     "place, walking the other way; demo2 is a part of demo1's walk, encoded again. The two wear the same tops in both "
     "clips, so everything is repeated on the clips made grey, with a brightness of tops and trousers drawn anew for "
-    "every person and clip; colours alone stand beside both."
+    "every person and clip; the colours of the person alone and of the place alone stand beside both. The two share a "
+    "place in demo4 and in demo6, and demo2's is demo1's, so the place can only tell the third man from the two."
 )
 
 
 class Seen(NamedTuple):
-    """Somebody's walk: vectors (window, size) and colour histograms (picture, feature), or the reason why not."""
+    """Somebody's walk: vectors (window, size) and, of each of `PARTS`, colours (picture, feature), or why not."""
 
     name: str
     windows: "np.ndarray | None"
-    colours: "np.ndarray | None"
+    colours: "dict[str, np.ndarray] | None"
     reason: str | None
 
 
@@ -72,8 +76,9 @@ def clips(
             probes += [("stranger", one) for one in crowd[walkers:]]
             header, lines, remarks = answers(enrolled, probes, yardstick(weights, recognizer.identity))
             tables.append((f"{title}, by gait", header, lines))
-            tables.append((f"{title}, by colours alone", *by_colours(enrolled, probes)))
-            notes += [text for text in remarks if text not in notes]
+            header, lines, more = by_colours(enrolled, probes)
+            tables.append((f"{title}, by colours alone", header, lines))
+            notes += [text for text in (*remarks, *more) if text not in notes]
     footer = f"gaitnet evaluate clips --root {root}; weights {recognizer.identity}. Clips: research use, testing only."
     deliver_tables(Tables("clips", "Three men among walkers", LEAD, tables, notes, footer), output, as_json)
 
@@ -123,26 +128,40 @@ def answers(
     return header, lines, remarks
 
 
-def by_colours(enrolled: Sequence[Seen], probes: Sequence[tuple[str, Seen]]) -> tuple[list[str], list[list[Any]]]:
-    """Header and a line for each probe: whom the person's colours alone are most like, by an SVM without a limit."""
+def by_colours(
+    enrolled: Sequence[Seen], probes: Sequence[tuple[str, Seen]]
+) -> tuple[list[str], list[list[Any]], list[str]]:
+    """Header, a line for each probe and each of `PARTS`, and remarks: whom that part's colours alone are most like.
+
+    By SVMs without a limit, so a stranger is neither right nor wrong.
+    """
     import numpy as np
 
     dressed = [(one.name, one.colours) for one in enrolled if one.colours is not None]
-    wearers = np.repeat([name for name, _ in dressed], [len(colours) for _, colours in dressed])
-    names, fitted = np.unique(wearers), svm(np.concatenate([colours for _, colours in dressed]), wearers)
     lines: list[list[Any]] = []
-    for clip, one in probes:
-        line: list[Any] = [clip, _called(clip, one, names)]
-        if one.colours is None:
-            line += [None, None, None]
-        else:
-            mean = fitted(one.colours).mean(axis=0)
-            best = np.sort(mean)
-            found = str(names[np.argmax(mean)])
-            line += [found, round(float(best[-1] - best[-2]), 3) if len(best) > 1 else None]
-            line += [None if clip == "stranger" else "yes" if found == one.name else "no"]
-        lines.append(line)
-    return ["in", "who it is", "most like", "lead", "right"], lines
+    for part in PARTS:
+        owners = np.repeat([name for name, _ in dressed], [len(colours[part]) for _, colours in dressed])
+        names, fitted = np.unique(owners), svm(np.concatenate([colours[part] for _, colours in dressed]), owners)
+        for clip, one in probes:
+            line: list[Any] = [clip, _called(clip, one, names), part]
+            if one.colours is None:
+                line += [None, None, None]
+            else:
+                mean = fitted(one.colours[part]).mean(axis=0)
+                best = np.sort(mean)
+                line += [str(names[np.argmax(mean)])]
+                line += [round(float(best[-1] - best[-2]), 3) if len(best) > 1 else None]
+                line += [None if clip == "stranger" else "yes" if line[3] == one.name else "no"]
+            lines.append(line)
+    remarks = []
+    for clip in dict.fromkeys(clip for clip, _ in probes if clip != "stranger"):
+        found = [line[3] for line in lines if line[0] == clip and line[2] == "place" and line[3] is not None]
+        if len(found) > 1 and len(set(found)) == 1:
+            remarks.append(
+                f"The place alone takes everybody in {clip} for {found[0]}: it cannot tell apart who was filmed in one "
+                "place, so a yes of it says nothing there."
+            )
+    return ["in", "who it is", "colours of", "most like", "lead", "right"], lines, remarks
 
 
 def _called(clip: str, one: Seen, enrolled: Container[str]) -> str:
@@ -170,8 +189,9 @@ def watched(
             (one for one in people if frame in one.frames), key=lambda one: (one.reason or "", -len(one.frames))
         )
         if there and there[0].reason is None:
-            ((colours, _),) = colours_of(video, there[:1], [[(0, np.ones(len(there[0].frames), bool))]])
-            found.append(Seen(name, there[0].windows, colours, None))
+            ((own, place),) = colours_of(video, there[:1], [[(0, np.ones(len(there[0].frames), bool))]])
+            parts = {part: shares for part, shares in zip(PARTS, (own, place), strict=True) if shares is not None}
+            found.append(Seen(name, there[0].windows, parts, None))
         else:
             found.append(Seen(name, None, None, there[0].reason if there else "nobody was seen"))
     return found
@@ -197,7 +217,8 @@ def drawn_walkers(recognizer: "GaitRecognizer", count: int) -> list[Seen]:
             # the box of a crop: four fifths of its height (the crop's margin), a third of its width
             height, width = walk.crops.shape[1:3]
             box = np.array([width / 3, height / 10, width * 2 / 3, height * 9 / 10])
-            colours = np.stack([colour_histograms(crop, box)[0] for crop in walk.crops[::APART]])
+            pictures = [colour_histograms(crop, box) for crop in walk.crops[::APART]]
+            colours = dict(zip(PARTS, map(np.stack, zip(*pictures, strict=True)), strict=True))
             found.append(Seen(f"walker {number + 1}", windows_of(recognizer, [maps])[0], colours, None))
             progress(number + 1, count)
     return found
