@@ -11,6 +11,7 @@ from stand_ins import bad
 from typer.testing import CliRunner
 
 from gaitnet.cli.evaluate_clips import OLIVE, ORANGE, THIRD, Seen, answers, by_colours
+from gaitnet.cli.evaluate_clips import watched as men_of
 from gaitnet.cli.evaluate_kth import watched
 from gaitnet.cli.evaluate_output import Tables, deliver_tables
 from gaitnet.cli.evaluate_pose import Tally
@@ -163,6 +164,17 @@ def test_the_place_names_whom_it_is_peculiar_to_and_remarks_whom_it_cannot_tell_
     assert "everybody in demo6 for p0" in remark
     _, _, remarks = by_colours(enrolled, [probes[0], ("demo6", enrolled[2]), ("stranger", enrolled[0])])
     assert remarks == []
+
+
+def test_a_man_of_a_clip_brings_the_colours_of_himself_and_of_his_place(video: Path):
+    """Everybody else is told apart by a frame in which he is alone; the place of the second half is green."""
+    recognizer = SimpleNamespace(describe=lambda *_: [person(0, 25, seed=1), person(32, 25, seed=2)])
+    grey, green, nobody = men_of(recognizer, video.parent, video.stem, {"a": 5, "b": 40, "c": 30}, None)
+    assert [grey.reason, green.reason, nobody.reason] == [None, None, "nobody was seen"]
+    assert nobody.colours is None
+    assert grey.colours.keys() == green.colours.keys() == {"person", "place"}
+    for part in ("person", "place"):
+        assert not np.allclose(grey.colours[part].mean(0), green.colours[part].mean(0), atol=0.1)
 
 
 def test_the_clips_tables_keep_their_words_whole_in_80_columns(capsys):
