@@ -158,8 +158,8 @@ def by_colours(
         found = [line[3] for line in lines if line[0] == clip and line[2] == "place" and line[3] is not None]
         if len(found) > 1 and len(set(found)) == 1:
             remarks.append(
-                f"The place alone takes everybody in {clip} for {found[0]}: it cannot tell apart who was filmed in one "
-                "place, so a yes of it says nothing there."
+                f"The place alone takes everybody in {clip} for the same person: it cannot tell apart who was filmed "
+                "in one place, so a yes of it says nothing there."
             )
     return ["in", "who it is", "colours of", "most like", "lead", "right"], lines, remarks
 
