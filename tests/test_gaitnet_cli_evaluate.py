@@ -10,8 +10,10 @@ import pytest
 from stand_ins import bad
 from typer.testing import CliRunner
 
-from gaitnet.cli.evaluate_clips import Seen, answers
+from gaitnet.cli.evaluate_clips import OLIVE, ORANGE, THIRD, Seen, answers, by_colours
+from gaitnet.cli.evaluate_clips import watched as men_of
 from gaitnet.cli.evaluate_kth import watched
+from gaitnet.cli.evaluate_output import Tables, deliver_tables
 from gaitnet.cli.evaluate_pose import Tally
 from gaitnet.cli.evaluate_pose_pictures import Pictures, as_followed, found_joints, of_landmarks
 from gaitnet.cli.evaluate_repaint import cloth, grey_of, repaint, shifted
@@ -103,10 +105,10 @@ def test_a_wrong_folder_is_told_in_one_sentence(tmp_path: Path):
 # --- clips
 
 
-def walk(name: str, vector: np.ndarray, colour: int, noise: int) -> Seen:
-    """A walk of two windows near a vector, in one colour."""
+def walk(name: str, vector: np.ndarray, colour: int, noise: int, place: int = 0) -> Seen:
+    """A walk of two windows near a vector, in one colour, in a place of another."""
     rng = np.random.default_rng(noise)
-    colours = np.eye(12)[[colour, colour]]
+    colours = {"person": np.eye(12)[[colour, colour]], "place": np.eye(12)[[place, place]]}
     return Seen(name, vector + 0.05 * rng.normal(size=(2, len(vector))), colours, None)
 
 
@@ -125,24 +127,75 @@ def test_answers_say_who_and_who_is_nobody():
     header, (right, lost, unknown), remarks = answers(enrolled, probes, strangers)
     assert remarks == []
     assert len(header) == len(right) == len(lost) == len(unknown)
-    assert right[2:4] == ["p0", "yes"]
-    assert right[7] == "p1"
-    assert right[5] > right[6]
-    assert lost[2:5] == ["not described: too small", "no", None]
-    assert unknown[2].startswith("unknown (most like p")
-    assert unknown[3] == "yes"
+    assert [right[place] for place in (2, 6, 7)] == ["p0", "yes", "yes"]
+    assert right[3] > right[4]
+    assert lost[2:] == ["not described: too small", None, None, None, "no", "no"]
+    assert unknown[2].startswith("p")
+    assert unknown[3] < unknown[4]
+    assert unknown[6:] == ["no", "yes"]
+    _, lines, _ = by_colours(enrolled, probes)
+    assert [line[3] for line in lines[:3]] == ["p1", None, "p2"]
+    assert [line[5] for line in lines[:3]] == ["no", None, None]  # no colour tells a stranger
 
 
 def test_answers_without_strangers_name_the_best_and_say_so():
     enrolled = [walk("p0", np.eye(8)[0], 0, 1), walk("p1", np.eye(8)[1], 1, 2), Seen("p2", None, None, "too small")]
     probes = [("demo6", walk("p1", np.eye(8)[1], 1, 3)), ("stranger", walk("w", np.eye(8)[5], 1, 4))]
     _, (line, stranger), remarks = answers(enrolled, probes, None)
-    assert stranger[3] is None  # neither right nor wrong
-    assert line[2:4] == ["p1", "yes"]
-    assert line[6] is None
+    assert stranger[6:] == ["yes", None]  # neither right nor wrong
+    assert [line[place] for place in (2, 4, 6, 7)] == ["p1", None, "yes", "yes"]
     assert len(remarks) == 2
     assert "p2 could not be enrolled" in remarks[0]
     assert "no strangers" in remarks[1]
+
+
+def test_the_place_names_whom_it_is_peculiar_to_and_remarks_whom_it_cannot_tell_apart():
+    """p0 and p1 were enrolled from nearly one place, p2 from another; all wear the same."""
+    enrolled = [walk(f"p{number}", np.eye(8)[number], 0, number, place) for number, place in enumerate((3, 3, 4))]
+    enrolled[1].colours["place"][:, 5] = 0.3
+    probes = [(clip, walk(f"p{number}", np.eye(8)[number], 0, 9, place))
+              for clip, number, place in (("demo6", 0, 3), ("demo6", 1, 3), ("demo2", 2, 4))]  # fmt: skip
+    header, lines, remarks = by_colours(enrolled, probes)
+    assert {len(line) for line in lines} == {len(header)}
+    assert [line[2] for line in lines] == ["person"] * 3 + ["place"] * 3
+    assert [line[3] for line in lines[3:]] == ["p0", "p0", "p2"]
+    assert [line[5] for line in lines[3:]] == ["yes", "no", "yes"]
+    (remark,) = remarks
+    assert "everybody in demo6 for the same person" in remark
+    _, _, remarks = by_colours(enrolled, [probes[0], ("demo6", enrolled[2]), ("stranger", enrolled[0])])
+    assert remarks == []
+
+
+def test_a_man_of_a_clip_brings_the_colours_of_himself_and_of_his_place(video: Path):
+    """Everybody else is told apart by a frame in which he is alone; the place of the second half is green."""
+    recognizer = SimpleNamespace(describe=lambda *_: [person(0, 25, seed=1), person(32, 25, seed=2)])
+    grey, green, nobody = men_of(recognizer, video.parent, video.stem, {"a": 5, "b": 40, "c": 30}, None)
+    assert [grey.reason, green.reason, nobody.reason] == [None, None, "nobody was seen"]
+    assert nobody.colours is None
+    assert grey.colours.keys() == green.colours.keys() == {"person", "place"}
+    for part in ("person", "place"):
+        assert not np.allclose(grey.colours[part].mean(0), green.colours[part].mean(0), atol=0.1)
+
+
+def test_the_clips_tables_keep_their_words_whole_in_80_columns(capsys):
+    vectors = np.eye(24)
+    crowd = [walk(f"walker {place}", vectors[place], place % 12, place) for place in range(3, 24)]
+    enrolled = [walk(name, vectors[place], place, place) for place, name in enumerate((OLIVE, ORANGE))] + crowd[:-1]
+    strangers = Strangers(
+        np.random.default_rng(1).normal(size=(200, 24)).astype(np.float32), tuple(map(str, range(200)))
+    )
+    probes = [("demo6", walk(ORANGE, vectors[0], 1, 40)), ("demo6", Seen(OLIVE, None, None, "joints unclear"))]
+    probes += [("demo2", walk(THIRD, vectors[1], 1, 41)), ("stranger", crowd[-1])]
+    header, lines, _ = answers(enrolled, probes, strangers)
+    found = Tables("clips", "Three men", "", [("gait", header, lines), ("colours", *by_colours(enrolled, probes)[:2])])
+    deliver_tables(found, None, as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for name, shown, cells in found.tables:
+        for cell in (name, *shown, *(cell for line in cells for cell in line if cell is not None)):
+            assert set(str(cell).split()) <= set(said.split()), cell
+    # a line of its own for each probe: only who could not be described, or has a long name, takes more
+    assert sum(line.split()[:1] in (["demo6"], ["demo2"], ["stranger"]) for line in said.splitlines()) == 4 + 2 * 4
 
 
 def test_repainting_takes_colours_and_moves_the_clothes_only(video: Path, tmp_path: Path):

@@ -94,7 +94,7 @@ def test_followed_walks_are_those_of_the_plans(followed):
 
 
 def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
-    config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10)
+    config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10, multiplier=0.125, size=24)
     errors = gait.learned_errors(config, followed)
     batch = gait.make_batches(config, followed, errors)(7)
     assert batch["subjects"].shape == (3,)
@@ -102,7 +102,7 @@ def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
     assert batch["keypoints"].shape == (4, 10, 16, 2)
     np.testing.assert_array_equal(batch["keypoints"], gait.make_batches(config, followed, errors)(7)["keypoints"])
     assert batch["probability"].dtype == np.float32
-    loss, told = gait.make_loss(config)(gait.new_model(config), batch, nnx.Rngs(0))
+    loss, told = nnx.jit(gait.make_loss(config))(gait.new_model(config), batch, nnx.Rngs(0))
     assert np.isfinite(loss)
     assert told.keys() == {"cross_entropy", "contrast", "right"}
 

@@ -170,7 +170,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
 
     if title:
         say(title)
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # two columns between cells, not three
     for place, name in enumerate(header):
         drawn.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
