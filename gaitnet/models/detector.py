@@ -14,8 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
-from humanpose.models.mobile import UpMerge
-from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, draw_kernel
+from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, UpMerge, draw_kernel
 
 STRIDE = 8
 """Pixels of the picture per cell, each way."""

@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
-from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, draw_kernel
+from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, UpMerge, draw_kernel
 
 GRID = 17
 """Rows and columns of the pose features, those of the original HumanPoseNN's stride-17 map of a 299-pixel image."""
@@ -47,26 +47,6 @@ class MobilePoseConfig:
 
 MOBILE_X05 = MobilePoseConfig()
 MOBILE_X10 = MobilePoseConfig(width_multiplier=1.0, image_height=256, image_width=192, head_channels=96)
-
-
-class UpMerge(nnx.Module):
-    """Deep map -> twice its size by 1x1 convolution and pixel shuffle, plus a 1x1 projection of the shallow map."""
-
-    def __init__(self, deep: int, shallow: int, features: int, *, rngs: nnx.Rngs) -> None:
-        self.up = ConvBatchNorm(deep, 4 * features, 1, activation=False, rngs=rngs)
-        self.lateral = ConvBatchNorm(shallow, features, 1, activation=False, rngs=rngs)
-
-    def __call__(
-        self,
-        deep: Float[Array, "batch deep_height deep_width deep"],
-        shallow: Float[Array, "batch height width shallow"],
-        train: bool = False,
-        lowering: ops.Lowering = "auto",
-    ) -> Float[Array, "batch height width features"]:
-        """Crop the deep map's surplus row or column: odd sizes were rounded up on the way down."""
-        height, width = shallow.shape[1:3]
-        risen = ops.pixel_shuffle(self.up(deep, train, lowering))[:, :height, :width]
-        return jnp.clip(risen + self.lateral(shallow, train, lowering), 0.0, 6.0)
 
 
 class JointHead(nnx.Module):

@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al., CVPR 2018), the trunk: RGB -> feature maps at strides 8, 16 and 32.
+"""MobileNetV2 (Sandler et al., CVPR 2018), the trunk: RGB -> feature maps at strides 8, 16 and 32; and a step back up.
 
 Names follow the paper and the Keras and torchvision checkpoints: a `stem`, seventeen inverted-residual blocks, each of
 `expand`, `depthwise` and `project`, and the 1x1 `head`; every one of them a `ConvBatchNorm` with `kernel` (height,
@@ -185,3 +185,23 @@ class MobileNetV2(nnx.Module):
         if self.head is not None:
             features = self.head(features, train, lowering)
         return Features(tapped[0], tapped[1], features)
+
+
+class UpMerge(nnx.Module):
+    """Deep map -> twice its size by 1x1 convolution and pixel shuffle, plus a 1x1 projection of the shallow map."""
+
+    def __init__(self, deep: int, shallow: int, features: int, *, rngs: nnx.Rngs) -> None:
+        self.up = ConvBatchNorm(deep, 4 * features, 1, activation=False, rngs=rngs)
+        self.lateral = ConvBatchNorm(shallow, features, 1, activation=False, rngs=rngs)
+
+    def __call__(
+        self,
+        deep: Float[Array, "batch deep_height deep_width deep"],
+        shallow: Float[Array, "batch height width shallow"],
+        train: bool = False,
+        lowering: ops.Lowering = "auto",
+    ) -> Float[Array, "batch height width features"]:
+        """Crop the deep map's surplus row or column: odd sizes were rounded up on the way down."""
+        height, width = shallow.shape[1:3]
+        risen = ops.pixel_shuffle(self.up(deep, train, lowering))[:, :height, :width]
+        return jnp.clip(risen + self.lateral(shallow, train, lowering), 0.0, 6.0)
