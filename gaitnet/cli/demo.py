@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.describe import AsJson, Weights, load, yardstick
 from gaitnet.cli.output import bar, emit, note, say, table
 
 
@@ -37,18 +37,6 @@ def demo(
     if document["weights"] and measure is None:
         note('these weights come without strangers: the threshold of "unknown" was set on the walkers themselves')
     say(f"\nLook at {document['files'][0]} (walkers, synthetic; {document['seconds']:.0f} s)")
-
-
-def yardstick(weights: Path | None, model: str) -> Any:
-    """Strangers to learn against and to set the threshold of "unknown", as the networks `model` describe them.
-
-    From the folder of the gait weights; None where it holds none.
-    """
-    from gaitnet.identification.search import STRANGERS, load_yardstick
-    from humanpose.checkpoint import find
-
-    folder = find("gait") if weights is None else weights / "gait"
-    return load_yardstick(folder, model) if (folder / STRANGERS).exists() else None
 
 
 def show(document: dict[str, Any]) -> None:

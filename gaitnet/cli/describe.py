@@ -105,6 +105,18 @@ def load(weights: Path | None) -> "GaitRecognizer":
         return GaitRecognizer.load(weights)
 
 
+def yardstick(weights: Path | None, model: str) -> Any:
+    """Strangers to learn against and to set the threshold of "unknown", as the networks `model` describe them.
+
+    From the folder of the gait weights; None where it holds none.
+    """
+    from gaitnet.identification.search import STRANGERS, load_yardstick
+    from humanpose.checkpoint import find
+
+    folder = find("gait") if weights is None else weights / "gait"
+    return load_yardstick(folder, model) if (folder / STRANGERS).exists() else None
+
+
 def look(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
     """Everybody in a video; person 1 is the first to appear, in every command."""
     with bar(f"looking at {video.name}") as progress:

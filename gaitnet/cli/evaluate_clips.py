@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gaitnet.cli.demo import yardstick
-from gaitnet.cli.describe import AsJson, Weights, load, look
+from gaitnet.cli.describe import AsJson, Weights, load, look, yardstick
 from gaitnet.cli.evaluate_kth import colours_of
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_repaint import repaint

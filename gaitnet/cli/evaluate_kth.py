@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaitnet.cli.demo import yardstick
-from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.describe import AsJson, Weights, load, yardstick
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli.evaluate_walks import chosen, maps_of, only, result_of, results_of, svm, unknown, windows_of
 from gaitnet.cli.output import bar

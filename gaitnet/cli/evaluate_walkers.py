@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli.demo import yardstick
-from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.describe import AsJson, Weights, load, yardstick
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli.output import bar
 
