@@ -17,7 +17,7 @@ Videos = Annotated[
     list[Path], typer.Argument(metavar="FILES", help="Video files, or folders of pictures (25 a second).")
 ]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file, or a folder of pictures (25 a second).")]
-NOBODY = "nobody was seen walking before a camera that stands still"
+NOBODY = "nobody was seen walking; before a camera that stands still, people are found best"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 Weights = Annotated[
     Path | None,

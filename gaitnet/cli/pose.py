@@ -77,7 +77,8 @@ def pose(
         emit(document)
         return
     if not document["annotations"]:
-        note(f"{file}: nobody was found")
+        hint = "" if people is not None or whole else "; --whole takes each picture as one person, head to feet"
+        note(f"{file}: nobody was found{hint}")
     if people is not None and any(one.reason for one in people):
         show(file, people)
     found = f"{len(document['annotations'])} people"
