@@ -60,8 +60,8 @@ class Person:
     reason: str | None = None
 
 
-DESCRIBING = 2
-"""Counts up whenever equal weights make other vectors of the same video, as since walks are mapped twice."""
+DESCRIBING = 3
+"""Counts up whenever equal weights make other vectors of the same video, as since legs lead in turns."""
 
 
 class GaitRecognizer:

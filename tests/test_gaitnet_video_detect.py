@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from gaitnet.centres import CentreTargets, boxes_in_cells, centre_loss, decode_boxes, encode_boxes
 from gaitnet.models.detector import Centres, Detector, DetectorConfig
+from gaitnet.recognizer import load_detector
 from gaitnet.video.background import BackgroundModel
 from gaitnet.video.detect import PersonDetector, box_iou, join
 from gaitnet.video.network import letterbox, people_finder, strongest_apart
 from gaitnet.video.read import Frame, read_video
 from gaitnet.video.shapes import person_boxes
+from train.detect_data import _filmed
 
 pytestmark = pytest.mark.usefixtures("lightly_compiled")
 
@@ -283,6 +285,24 @@ def test_letterbox_scale_maps_back(shape):
 def test_config_refuses(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         DetectorConfig(**bad)
+
+
+def test_the_shipped_detector_finds_somebody_never_trained_on(data_root):
+    """Person 15's landmarked frames, and as many without anybody: one box about the person, none about nobody."""
+    find_people = load_detector("detect")
+    assert find_people is not None
+    scenes = _filmed(data_root / "kth_walking" / "person15_walking_d1_uncomp.reference.json")
+    hits, false = [], []
+    for scene in scenes:
+        boxes, scores = find_people(scene.pixels())
+        sure = boxes[scores >= 0.4]
+        if len(scene.boxes):
+            hits.append(box_iou(sure, scene.boxes).max(initial=0) >= 0.5)
+        else:
+            false.append(len(sure))
+    assert min(len(hits), len(false)) > 5
+    assert np.mean(hits) > 0.8
+    assert np.mean(false) < 0.2
 
 
 def test_real_walker_is_found(data_root):
