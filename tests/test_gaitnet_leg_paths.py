@@ -102,6 +102,41 @@ def test_a_network_that_calls_the_leading_leg_the_right_one_is_put_right():
     assert min(off) < 0.06 * 180
 
 
+def unlike(found: np.ndarray, truth: np.ndarray) -> float:
+    """Share of frames in which the legs are clearly not where they are."""
+    return float((np.abs(found - truth)[:, LEGS].max(axis=(1, 2)) > 0.06 * 180).mean())
+
+
+@pytest.mark.parametrize("step", [0.45, 0.9])
+def test_uneven_steps_keep_their_legs(step):
+    """Who limps or is seen from an angle leads far with one leg and little with the other; nobody leads twice then."""
+    times = np.arange(125) / 25
+    truth = walker(times * 0.5 / step)
+    truth[:, ANKLES[0], 0] += 0.08 * 180
+    truth[:, ANKLES[1], 0] -= 0.08 * 180
+    assert unlike(leg_paths(*seen(truth), times)[0], truth) == 0
+
+
+@pytest.mark.parametrize("step", [0.45, 0.9])
+def test_a_step_that_is_lost_does_not_exchange_those_after_it(step):
+    times = np.arange(125) / 25
+    kept = np.abs(times - 4.5 * step) > 0.4 * step
+    truth = walker(times * 0.5 / step)[kept]
+    assert unlike(leg_paths(*seen(truth), times[kept])[0], truth) < 0.03
+
+
+def test_who_hesitates_may_lead_with_the_same_leg_again():
+    times, pause = np.arange(150) / 25, 0.2
+    first, again = walker(times), walker(times - pause)
+    again[..., 0] += 120 * pause
+    stands = walker(np.full(len(times), 2.5))
+    stands[..., 0] += 120 * (times - 2.5)[:, None]
+    phase = np.select([times < 2.5, times < 2.5 + pause], [0, 1], 2)
+    again[:, LEGS] = again[:, [*KNEES[::-1], *ANKLES[::-1]]]  # after the pause the other leg would have had its turn
+    truth = np.stack([first, stands, again])[phase, np.arange(len(times))]
+    assert unlike(leg_paths(*seen(truth), times)[0], truth) < 0.03
+
+
 def test_probabilities_go_with_their_joints():
     truth = walker(TIMES)
     keypoints, probability = seen(truth)

@@ -105,7 +105,12 @@ def test_as_if_real_moves_walkers_by_the_difference():
 
 def test_a_file_that_holds_no_real_walks_is_refused(written, tmp_path):
     stored = dict(np.load(written))
-    for changed in ({"mean": stored["mean"][:1]}, {"spread": stored["spread"] * np.nan}, {"mean": np.ones(3)}):
+    for changed in (
+        {"mean": stored["mean"][:1]},
+        {"spread": stored["spread"] * np.nan},
+        {"mean": np.ones(3)},
+        {"describing": 1},
+    ):
         np.savez(tmp_path / "r.npz", **(stored | changed))
         with pytest.raises(ValueError, match="train real"):
             real.read_real(tmp_path / "r.npz")

@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
-from gaitnet.recognizer import GaitRecognizer
+from gaitnet.recognizer import DESCRIBING, GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import Crowd
 from humanpose.augment import AugmentConfig
@@ -124,7 +124,7 @@ def test_a_file_without_walks_is_refused(tmp_path):
 
 
 def test_damaged_or_older_walks_are_refused(followed, tmp_path):
-    arrays = followed._asdict() | {"rate": np.float64(25)}
+    arrays = followed._asdict() | {"rate": np.float64(25), "describing": np.int64(DESCRIBING)}
     path = tmp_path / "w.npz"
 
     def refused(match, **changed):
@@ -134,6 +134,7 @@ def test_damaged_or_older_walks_are_refused(followed, tmp_path):
 
     refused("no truth, condition in it", truth=None, condition=None)
     refused("12.5 frames a second", rate=np.float64(12.5))
+    refused("followed in another way", describing=np.int64(DESCRIBING - 1))
     refused("conditions that are none", condition=followed.condition + 9)
     refused("not finite", truth=np.full_like(followed.truth, np.nan))
     refused("condition of shape", condition=followed.condition[:1])

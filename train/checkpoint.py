@@ -34,11 +34,22 @@ class RunCheckpoints:
         self._manager = ocp.CheckpointManager(self.directory / "checkpoints", options=options)
 
     def restore_latest(self, state: State) -> State:
-        """The newest saved state, in the structure of `state`; `state` itself where nothing was saved yet."""
+        """The newest saved state, in the structure of `state`; `state` itself where nothing was saved yet.
+
+        Raises:
+            ValueError: what was saved is of another network, or damaged.
+
+        """
         latest = self._manager.latest_step()
         if latest is None:
             return state
-        return self._manager.restore(latest, args=ocp.args.StandardRestore(state))
+        try:
+            return self._manager.restore(latest, args=ocp.args.StandardRestore(state))
+        except ValueError as error:  # orbax lists every array of both
+            raise ValueError(
+                f"{self.directory}: what was saved does not fit the network that this version builds, or is damaged; "
+                "begin anew, in another folder"
+            ) from error
 
     def save(self, step: int, state: Any) -> None:
         """Writes the state in the background; the arrays are copied before this returns, so they may be donated."""

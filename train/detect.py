@@ -107,7 +107,8 @@ def take_over(detector: Detector, directory: Path) -> str:
     widths = [(model.trunk.stride_channels, model.config.head_channels) for model in (detector, pose)]
     if widths[0] != widths[1]:
         raise ValueError(
-            f"the pose network's channels are {widths[1]}, the detector's {widths[0]}: give smaller pose weights"
+            f"the pose network's channels are {widths[1]}, the detector's {widths[0]}: "
+            "give pose weights of the detector's width"
         )
     for own, other in (
         (detector.trunk, pose.trunk), (detector.head.to_16, pose.head.to_16), (detector.head.to_8, pose.head.to_8),

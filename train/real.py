@@ -19,7 +19,7 @@ from gaitnet.datasets.kth import VALIDATION_PERSONS, read_kth
 from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
 from gaitnet.pose_maps import resample
-from gaitnet.recognizer import GAP, GaitRecognizer, Person
+from gaitnet.recognizer import DESCRIBING, GAP, GaitRecognizer, Person
 from humanpose.skeleton import FLIP
 from train.gait_errors import Observed, placed
 from train.walks import PHASES, Walks
@@ -62,7 +62,7 @@ def make_real(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
         raise ValueError(f"--data: expected {LEAST} walks or more in {data}, got {len(walks)}")
     means, spreads = (np.stack(part).astype(np.float32) for part in zip(*walks, strict=True))
     buffer = io.BytesIO()
-    np.savez(buffer, mean=means, spread=spreads)
+    np.savez(buffer, mean=means, spread=spreads, describing=np.int64(DESCRIBING))
     return write_whole(to, buffer.getvalue())
 
 
@@ -91,7 +91,10 @@ _place = jax.jit(placed)
 def read_real(path: Path) -> RealWalks:
     """What `make_real` wrote; ValueError for any other file."""
     try:
-        real = RealWalks(**read_arrays(path.read_bytes(), "mean", "spread"))
+        stored = read_arrays(path.read_bytes(), "mean", "spread", "describing")
+        if stored["describing"] != DESCRIBING:
+            raise ValueError("people were followed in another way then")
+        real = RealWalks(stored["mean"], stored["spread"])
         for name, array in real._asdict().items():
             if array.dtype != np.float32 or array.shape != (len(real.mean), 16, 2) or not np.isfinite(array).all():
                 raise ValueError(f"{name} of shape {array.shape}")

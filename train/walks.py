@@ -16,7 +16,7 @@ from gaitnet.crowd import see_walks
 from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
 from gaitnet.pose_maps import RATE, resample
-from gaitnet.recognizer import GaitRecognizer
+from gaitnet.recognizer import DESCRIBING, GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import RATE as FRAME_RATE
 from gaitnet.walkers.walks import Crowd, WalkPlan
@@ -95,6 +95,7 @@ def make_walks(
         condition=np.array([CONDITIONS.index(plan.condition) for plan in plans], np.int8).reshape(lead),
         seed=np.int64(seed),
         rate=np.float64(FRAME_RATE),
+        describing=np.int64(DESCRIBING),
     )
     to.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(to, buffer.getvalue())
@@ -110,11 +111,14 @@ def _to_the_right(steps: Float[np.ndarray, "time 16 2"], mirrored: bool) -> Floa
 def read_walks(path: Path) -> Walks:
     """What `make_walks` wrote; ValueError for any other file."""
     try:
-        stored = read_arrays(path.read_bytes(), "keypoints", "probability", "truth", "condition", "seed", "rate")
+        names = ("keypoints", "probability", "truth", "condition", "seed", "rate", "describing")
+        stored = read_arrays(path.read_bytes(), *names)
         floats = {name: stored[name].astype(np.float32) for name in ("keypoints", "probability", "truth")}
         walks = Walks(**floats, condition=stored["condition"], seed=int(stored["seed"]))
         if stored["rate"] != FRAME_RATE:
             raise ValueError(f"{stored['rate']} frames a second, expected {FRAME_RATE}")
+        if stored["describing"] != DESCRIBING:
+            raise ValueError("people were followed in another way then")
         shape = walks.probability.shape
         expected = {"keypoints": (*shape, 2), "truth": (*shape, 2), "condition": shape[:2]}
         if not (np.isfinite(walks.keypoints).all() and np.isfinite(walks.truth).all()):

@@ -32,7 +32,8 @@ LEAD = (
     "place, walking the other way; demo2 is a part of demo1's walk, encoded again. The two wear the same tops in both "
     "clips, so everything is repeated on the clips made grey, with a brightness of tops and trousers drawn anew for "
     "every person and clip; the colours of the person alone and of the place alone stand beside both. The two share a "
-    "place in demo4 and in demo6, and demo2's is demo1's, so the place can only tell the third man from the two."
+    "place in demo4 and in demo6, and demo2's is demo1's, so of the three the place can only tell the third man from "
+    "the two."
 )
 
 
@@ -157,8 +158,8 @@ def by_colours(
         found = [line[3] for line in lines if line[0] == clip and line[2] == "place" and line[3] is not None]
         if len(found) > 1 and len(set(found)) == 1:
             remarks.append(
-                f"The place alone takes everybody in {clip} for the same person: it cannot tell apart who was filmed "
-                "in one place, so a yes of it says nothing there."
+                f"The place alone takes everybody in {clip} for {found[0]}: it cannot tell apart who was filmed in one "
+                "place, so a yes of it says nothing there."
             )
     return ["in", "who it is", "colours of", "most like", "lead", "right"], lines, remarks
 
@@ -190,7 +191,7 @@ def watched(
         if there and there[0].reason is None:
             ((own, place),) = colours_of(video, there[:1], [[(0, np.ones(len(there[0].frames), bool))]])
             parts = {part: shares for part, shares in zip(PARTS, (own, place), strict=True) if shares is not None}
-            found.append(Seen(name, there[0].windows, parts, None))
+            found.append(Seen(name, there[0].windows, parts or None, None))
         else:
             found.append(Seen(name, None, None, there[0].reason if there else "nobody was seen"))
     return found

@@ -49,7 +49,7 @@ def list_people(gallery: GalleryFile, as_json: AsJson = False) -> None:
 
 
 def walks_of(templates: "Sequence[Template]") -> int:
-    """How many walks these vectors are of: each that was enrolled says how many its walk has, any other is a walk.
+    """How many walks these vectors are of: each that was filmed says how many its walk has, any other is a walk.
 
     Names of videos would not tell: two folders may each hold a walk.mp4, and where videos lie is not kept.
     """
