@@ -44,7 +44,7 @@ def clocked(function, *arguments):
 def stages(recognizer: GaitRecognizer, video: Path) -> list[tuple[str, float, int]]:
     """Name, seconds and frames of each stage, one after the other over a whole (short) film."""
     frames, reading = clocked(lambda: list(read_video(video)))
-    detector = PersonDetector(recognizer.detector, every=5)
+    detector = PersonDetector(recognizer.detector)
     detector.prime(video)
     tracks, finding = clocked(lambda: [track for track in people(frames, detector) if len(track.crops)])
     joints, posing = clocked(

@@ -106,7 +106,7 @@ class GaitRecognizer:
 
     def stream(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> Iterator[Person]:
         """As `describe`, each person as soon as their track ends."""
-        detector = PersonDetector(self.detector, every=5)
+        detector = PersonDetector(self.detector)
         detector.prime(video)
         with VideoReader(video) as reader:
             yield from self.follow(_counted(reader, progress), detector)

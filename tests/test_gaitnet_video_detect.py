@@ -1,4 +1,4 @@
-"""Finding people: the still scene, shapes, the joining of two finders, and the network's codec."""
+"""Finding people: the still scene, shapes, when the network is asked, and its codec."""
 
 import cv2
 import jax
@@ -13,7 +13,7 @@ from gaitnet.centres import CentreTargets, boxes_in_cells, centre_loss, decode_b
 from gaitnet.models.detector import Centres, Detector, DetectorConfig
 from gaitnet.recognizer import load_detector
 from gaitnet.video.background import BackgroundModel
-from gaitnet.video.detect import PersonDetector, box_iou, join
+from gaitnet.video.detect import PersonDetector, box_iou
 from gaitnet.video.network import letterbox, people_finder, strongest_apart
 from gaitnet.video.read import Frame, read_video
 from gaitnet.video.shapes import person_boxes
@@ -125,22 +125,26 @@ def test_odd_sizes_do_not_fail(shape):
         assert found.boxes.shape == (len(found.scores), 4)
 
 
-def test_join_prefers_the_network_where_the_foreground_merged_people():
-    merged = np.array([[0.0, 0, 100, 100]])
-    network = np.array([[0.0, 0, 40, 100], [60.0, 0, 100, 100]])
-    boxes, scores = join(merged, np.array([0.9]), network, np.array([0.8, 0.7]))
-    assert np.allclose(boxes, network)
-    assert np.allclose(scores, [0.8, 0.7])
+def test_the_network_is_asked_where_the_camera_moves_and_only_there():
+    """A pan over a scene that is wider than the picture, and then a rest."""
+    wide = np.clip(NOISE.normal(120, 25, (60, 400, 3)).repeat(4, 0).repeat(4, 1), 0, 255).astype(np.uint8)
+    box, asked = np.array([[10.0, 20, 60, 200], [5.0, 5, 9, 9]]), []
 
+    def network(image):
+        asked.append(image.shape)
+        return box, np.array([0.8, 0.3])
 
-def test_join_averages_partners_and_keeps_the_lonely():
-    foreground = np.array([[0.0, 0, 40, 100], [200.0, 0, 240, 100]])
-    network = np.array([[2.0, 2, 42, 102], [300.0, 0, 340, 100], [400.0, 0, 440, 100]])
-    boxes, _ = join(foreground, np.array([0.5, 0.9]), network, np.array([0.5, 0.9, 0.3]))
-    assert np.allclose(boxes, [[1, 1, 41, 101], [200, 0, 240, 100], [300, 0, 340, 100]], atol=1e-6)
-    nothing, none = join(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)), np.zeros(0))
-    assert nothing.shape == (0, 4)
-    assert none.shape == (0,)
+    detector = PersonDetector(network)
+    moving = [detector(Frame(index, index / 25, wide[:, 12 * index :][:, :426])) for index in range(60)]
+    assert not any(found.still for found in moving[20:])
+    assert all(np.array_equal(found.boxes, box[:1]) and found.scores == [0.8] for found in moving[20:])
+    resting = PersonDetector(network)
+    asked.clear()
+    for index in range(30):
+        found = resting(Frame(index, index / 25, wide[:, :426]))
+        assert found.still
+        assert len(found.boxes) == 0
+    assert not asked
 
 
 _edges = st.tuples(st.floats(0, 50), st.floats(0, 50), st.floats(1, 50), st.floats(1, 50))
