@@ -161,7 +161,7 @@ def test_the_place_names_whom_it_is_peculiar_to_and_remarks_whom_it_cannot_tell_
     assert [line[3] for line in lines[3:]] == ["p0", "p0", "p2"]
     assert [line[5] for line in lines[3:]] == ["yes", "no", "yes"]
     (remark,) = remarks
-    assert "everybody in demo6 for the same person" in remark
+    assert "everybody in demo6 for p0" in remark
     _, _, remarks = by_colours(enrolled, [probes[0], ("demo6", enrolled[2]), ("stranger", enrolled[0])])
     assert remarks == []
 
