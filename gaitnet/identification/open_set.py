@@ -109,7 +109,7 @@ def least_strangers(wanted_fpir: float) -> int:
     """
     if not 0 < wanted_fpir < 1:
         raise ValueError(f"wanted_fpir must lie between 0 and 1, got {wanted_fpir}")
-    return math.ceil(1 / wanted_fpir - 1 - 1e-9)
+    return max(1, math.ceil(1 / wanted_fpir - 1 - 1e-9))
 
 
 def calibrate_open_set(
