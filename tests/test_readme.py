@@ -64,7 +64,7 @@ def test_a_card_tells_commands_that_there_are(name):
     presets = getattr(config, f"{training['task'].upper()}_PRESETS")
     assert training["preset"] in presets
     known = set(presets[training["preset"]].__dataclass_fields__)
-    extra = {"task", "preset", "init", "step", "walks_sha256", "real_sha256", "teacher"}
+    extra = {"task", "preset", "init", "step", "walks_sha256", "real_sha256", "teacher", "trunk"}
     assert set(training) - known <= extra
 
 
