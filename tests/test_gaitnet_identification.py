@@ -160,7 +160,9 @@ def test_too_few_strangers_are_refused_in_the_words_of_who_has_them():
         Search.over(*crowd(2, 2), strangers, wanted_fpir=0.0)
 
 
-@pytest.mark.parametrize(("wanted_fpir", "least"), [(0.9999999999, 1), (0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (0.01, 99), (0.001, 999)])
+@pytest.mark.parametrize(
+    ("wanted_fpir", "least"), [(0.9999999999, 1), (0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (0.01, 99), (0.001, 999)]
+)
 def test_so_many_strangers_set_a_threshold_and_no_fewer(wanted_fpir, least):
     assert least_strangers(wanted_fpir) == least
     assert calibrate_open_set(np.arange(float(least)), ["x"] * least, [], wanted_fpir).threshold == least - 1

@@ -43,14 +43,14 @@ class Walks(NamedTuple):
 
 
 def plan_walks(subjects: int, walks: int, seed: int) -> list[WalkPlan]:
-    """Every other walk a normal one; two thirds from about the side, a third up to 50 degrees off it. Either way."""
+    """Every other walk a normal one from the side; the rest in other conditions, up to 50 degrees off. Either way."""
     rng = np.random.default_rng((seed, 51))
     return [
         WalkPlan(
             subject,
             "NM" if take % 2 == 0 else CONDITIONS[rng.integers(1, len(CONDITIONS))],
             int(rng.random() < 0.3),
-            float(rng.uniform(40, 140) if rng.random() < 1 / 3 else np.clip(rng.normal(90, 10), 40, 140)),
+            float(np.clip(rng.normal(90, 7 if take % 2 == 0 else 14), 40, 140)),
             take,
             to_left=bool(rng.integers(2)),
         )
