@@ -170,6 +170,10 @@ def test_so_many_strangers_set_a_threshold_and_no_fewer(wanted_fpir, least):
         calibrate_open_set(np.arange(least - 1.0), ["x"] * (least - 1), [], wanted_fpir)
 
 
+def test_a_rate_of_nearly_one_lets_nearly_every_stranger_in():
+    assert calibrate_open_set(np.arange(5.0), ["x"] * 5, [], 0.9999999999).threshold == 0
+
+
 def test_two_people_have_opposite_scores():
     vectors, names = crowd(2, 5)
     scores = fit_linear_svm(vectors, names).scores(vectors)

@@ -1,5 +1,7 @@
 """Finding people: the still scene, shapes, when the network is asked, and its codec."""
 
+from dataclasses import replace
+
 import cv2
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ from gaitnet.recognizer import load_detector
 from gaitnet.video.background import BackgroundModel
 from gaitnet.video.detect import PersonDetector, box_iou
 from gaitnet.video.network import letterbox, people_finder, strongest_apart
+from gaitnet.video.people import people
 from gaitnet.video.read import Frame, read_video
 from gaitnet.video.shapes import person_boxes
 from train.detect_data import _filmed
@@ -307,6 +310,24 @@ def test_the_shipped_detector_finds_somebody_never_trained_on(data_root):
     assert min(len(hits), len(false)) > 5
     assert np.mean(hits) > 0.8
     assert np.mean(false) < 0.2
+
+
+def test_somebody_is_followed_by_a_camera_that_moves(data_root):
+    """A clip seen through a window that sways over it: without the network nobody is found before such a camera."""
+
+    def swaying():
+        for frame in read_video(data_root / "clips" / "demo1.mp4"):
+            height, width = (round(0.86 * side) for side in frame.image.shape[:2])
+            x = int((frame.image.shape[1] - width) * (0.5 + 0.5 * np.sin(frame.index / 14)))
+            y = int((frame.image.shape[0] - height) * (0.5 + 0.35 * np.sin(frame.index / 9)))
+            yield replace(frame, image=np.ascontiguousarray(frame.image[y : y + height, x : x + width]))
+
+    with_network, without = (
+        [len(track.frames) for track in people(swaying(), PersonDetector(network)) if track.reason is None]
+        for network in (load_detector("detect"), None)
+    )
+    assert max(with_network) > 40
+    assert max(without, default=0) < 20
 
 
 def test_real_walker_is_found(data_root):

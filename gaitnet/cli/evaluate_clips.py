@@ -78,7 +78,7 @@ def clips(
             tables.append((f"{title}, by gait", header, lines))
             header, lines, more = by_colours(enrolled, probes)
             tables.append((f"{title}, by colours alone", header, lines))
-            notes += [text for text in (*remarks, *more) if text not in notes]
+            notes += [text for text in (*remarks, *(f"{title}: {text}" for text in more)) if text not in notes]
     footer = f"gaitnet evaluate clips --root {root}; weights {recognizer.identity}. Clips: research use, testing only."
     deliver_tables(Tables("clips", "Three men among walkers", LEAD, tables, notes, footer), output, as_json)
 
@@ -158,7 +158,7 @@ def by_colours(
         found = [line[3] for line in lines if line[0] == clip and line[2] == "place" and line[3] is not None]
         if len(found) > 1 and len(set(found)) == 1:
             remarks.append(
-                f"The place alone takes everybody in {clip} for {found[0]}: it cannot tell apart who was filmed in one "
+                f"the place alone takes everybody in {clip} for {found[0]}: it cannot tell apart who was filmed in one "
                 "place, so a yes of it says nothing there."
             )
     return ["in", "who it is", "colours of", "most like", "lead", "right"], lines, remarks

@@ -142,7 +142,7 @@ def calibrate_open_set(
             f"stranger_scores: a false-positive rate of {wanted_fpir:g} needs at least {least} strangers' sequences, "
             f"got {len(scores)}; add some or ask for a higher rate"
         )
-    rank = math.ceil((1 - wanted_fpir) * (len(scores) + 1) - 1e-9)
+    rank = max(1, math.ceil((1 - wanted_fpir) * (len(scores) + 1) - 1e-9))
     slope, intercept = (None, None) if genuine_scores is None else _fit_logistic(scores, np.asarray(genuine_scores))
     counted = {
         "strangers": len(set(stranger_ids)),
