@@ -82,6 +82,9 @@ def pose(
     preset: Annotated[str, typer.Option(help="lspet+walkers | no-kth | quality | lspet | walkers")] = "lspet+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
     init: Init = None,
+    opinions: Annotated[
+        Path | None, typer.Option(help="BlazePose on LSPET's photographs, of train/blazepose.py.")
+    ] = None,
     steps: Steps = None,
     data: Data = Path("data"),
 ) -> None:
@@ -94,13 +97,14 @@ def pose(
 
     config = _preset(POSE_PRESETS, preset, steps)
     model, origin = _begin(task, config, init)
-    records = load_pose_data(data) if config.photographs or config.landmarks else PoseData([], [], {}, {})
+    records = load_pose_data(data, opinions) if config.photographs or config.landmarks else PoseData([], [], {}, {})
     size = (config.height, config.height * 3 // 4)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, size)
     with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
-        _fit("pose", preset, config, run, origin, model, loss, batches, evaluate)
+        read = {} if opinions is None else {"opinions_sha256": hashlib.sha256(opinions.read_bytes()).hexdigest()}
+        _fit("pose", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 
 @app.command()

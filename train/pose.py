@@ -43,12 +43,30 @@ def make_loss(sigma: float, draw_walkers: Callable | None = None):
         logits = model(images, train=True)
         on_map = (keypoints - (STRIDE - 1) / 2) / STRIDE
         targets = encode_keypoints(on_map, visible, logits.shape[1:3], "gaussian", sigma)
+        if "opinion" in batch:
+            targets, visible = add_opinion(targets, visible, batch["opinion"], sigma)
         loss = spatial_cross_entropy(logits, targets, visible)
         found, _ = decode_joint_maps(jax.nn.softmax(jax.lax.stop_gradient(logits), axis=(1, 2)))
         distance = jnp.linalg.norm(found - on_map, axis=-1) * STRIDE
         return loss, {"distance_pixels": jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1)}
 
     return loss_fn
+
+
+def add_opinion(targets, visible, opinion, sigma: float):
+    """Targets and weights with a second opinion on some joints of the batch's first samples.
+
+    `opinion` (sample, joint, xyv): crop pixels and a weight from 0 to 1. Where both opinions agree the target becomes
+    firmer; where they do not, the network learns that the joint is at one of two places, as likely as they weigh; where
+    only the second has one, it counts as much as it weighs.
+    """
+    missing = visible.shape[0] - opinion.shape[0]
+    opinion = jnp.pad(opinion, ((0, missing), (0, 0), (0, 0)))
+    weight = opinion[..., 2]
+    second = encode_keypoints(
+        (opinion[..., :2] - (STRIDE - 1) / 2) / STRIDE, weight > 0, targets.shape[1:3], "gaussian", sigma
+    )
+    return targets + weight[:, None, None] * second, jnp.maximum(visible, weight)
 
 
 def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, int], config: AugmentConfig):
@@ -60,7 +78,11 @@ def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, 
         exchanged = flip != record.walks_left
         keypoints, visible = carry_keypoints(record.keypoints, record.visible, affine, exchanged, size)
         picture = draw_colour(rng, crop(images(record), affine, size), config)
-        return {"images": picture, "keypoints": keypoints, "visible": visible.astype(np.float32)}
+        second = np.zeros((16, 3), np.float32) if record.opinion is None else record.opinion
+        where, sure = carry_keypoints(second[:, :2], second[:, 2] > 0, affine, exchanged, size)
+        weight = second[FLIP, 2] if exchanged else second[:, 2]
+        opinion = np.concatenate([where, (weight * sure)[:, None]], axis=1).astype(np.float32)
+        return {"images": picture, "keypoints": keypoints, "visible": visible.astype(np.float32), "opinion": opinion}
 
     return sample
 
@@ -87,6 +109,7 @@ def make_batches(
         "images": np.zeros((0, *size, 3), np.uint8),
         "keypoints": np.zeros((0, 16, 2), np.float32),
         "visible": np.zeros((0, 16), np.float32),
+        "opinion": np.zeros((0, 16, 3), np.float32),
     }
 
     def batch_at(step: int) -> dict[str, np.ndarray]:

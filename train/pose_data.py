@@ -12,6 +12,10 @@ from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.landmarks import body_box, read_landmarks, walks_left
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.record import PoseRecord
+from humanpose.skeleton import INDEX, from_blazepose
+
+OPINION = 0.7
+"""How much BlazePose's opinion on a joint weighs beside the annotator's."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,18 @@ class PoseData:
         return read_picture(record.path)
 
 
-def load_pose_data(root: Path) -> PoseData:
+def load_pose_data(root: Path, opinions: Path | None = None) -> PoseData:
     """LSPET and KTH's landmarked frames under `root` (the folder GAITNET_DATA names), split as documented.
 
+    `opinions`: the file of `train/blazepose.py`, a second opinion on the joints of LSPET's training photographs.
+
     Raises:
-        ValueError: a data set is not there.
+        ValueError: a data set is not there, or the file of opinions is another one.
 
     """
     photographs = [record for record in read_lspet(root) if record.has_extent]
+    if opinions is not None:
+        photographs = with_opinions(photographs, opinions)
     trained = [record for record in photographs if number_of(record) <= LSPET_TRAINED]
     measured = [record for record in photographs if number_of(record) > LSPET_TRAINED]
     files = sorted((root / "kth_walking").glob("*.reference.json"))
@@ -46,6 +54,32 @@ def load_pose_data(root: Path) -> PoseData:
         people[is_held_out(file)].extend(_as_followed(read_landmarks(file)))
     held_out = {name: records for name, records in (("lspet", measured), ("kth", people[True])) if records}
     return PoseData(trained, people[False], held_out, _frames([*people[False], *people[True]]))
+
+
+def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
+    """LSPET's records, those that are learned from with BlazePose's opinion on them (`train/blazepose.py`).
+
+    An opinion counts `OPINION` where BlazePose says the same of the mirrored picture, to a fifth of the trunk's length,
+    and nothing where it does not. ValueError where `file` is no such file.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            landmarks, presence = content["landmarks"], content["presence"]
+        if landmarks.shape != (LSPET_TRAINED, 2, 33, 3) or presence.shape != (LSPET_TRAINED,):
+            raise ValueError(f"landmarks are {landmarks.shape}")
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{file} is not a file of train/blazepose.py: {error}") from None
+    everything = np.ones(landmarks.shape[:3], bool)
+    keypoints, known = from_blazepose(landmarks[..., :2], everything)
+    places = keypoints.mean(1)
+    trunk = np.linalg.norm(places[:, INDEX["thorax"]] - places[:, INDEX["pelvis"]], axis=-1)
+    apart = np.linalg.norm(keypoints[:, 0] - keypoints[:, 1], axis=-1)
+    weight = OPINION * (known[:, 0] & (apart < 0.2 * trunk[:, None]) & (presence > 0.5)[:, None])
+    opinions = np.concatenate([places, weight[..., None]], axis=-1).astype(np.float32)
+    return [
+        replace(record, opinion=opinions[number_of(record) - 1]) if number_of(record) <= LSPET_TRAINED else record
+        for record in records
+    ]
 
 
 def is_held_out(file: Path) -> bool:

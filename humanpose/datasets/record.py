@@ -13,7 +13,8 @@ class PoseRecord:
 
     `path` is the photograph, or the video of which `frame` (from 0) is meant; `frame` is None for a photograph. `box`
     is x0, y0, x1, y1 in image pixels. `keypoints` (joint, xy) are image pixels in the order of `skeleton`, 0 where
-    `visible` is False. `source` names the data set, for tables and for splits. Crops of somebody who `walks_left` are
+    `visible` is False. `opinion` is where somebody else puts the joints, (joint, xyv) with v the weight of that opinion
+    from 0 to 1, or None. `source` names the data set, for tables and for splits. Crops of somebody who `walks_left` are
     mirrored, so that every walker whom the network meets walks to the right.
     """
 
@@ -24,6 +25,7 @@ class PoseRecord:
     visible: Bool[np.ndarray, "16"]
     source: str
     walks_left: bool = False
+    opinion: Float[np.ndarray, "16 3"] | None = None
 
     @property
     def has_extent(self) -> bool:

@@ -1,0 +1,112 @@
+"""The pose task's second opinion on a joint: where it lies in the crop, and what it does to the targets."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_train_tasks import PLAIN
+
+from humanpose.datasets.lsp import LSPET_TRAINED
+from humanpose.datasets.record import PoseRecord
+from humanpose.heatmaps import encode_keypoints
+from humanpose.losses import spatial_cross_entropy
+from humanpose.skeleton import INDEX
+from train.pose import add_opinion, make_sample
+from train.pose_data import OPINION, with_opinions
+
+KNEE, WRIST = INDEX["l_knee"], INDEX["r_wrist"]
+
+
+def photograph(number: int, **rest) -> PoseRecord:
+    keypoints, visible = np.full((16, 2), 50, np.float32), np.zeros(16, bool)
+    visible[KNEE] = True
+    box = np.array([20.0, 10.0, 80.0, 90.0])
+    return PoseRecord(Path(f"im{number:05d}.jpg"), None, box, keypoints, visible, "lspet", **rest)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_an_opinion_goes_the_way_of_the_annotation(mirrored):
+    opinion = np.zeros((16, 3), np.float32)
+    opinion[KNEE] = (50, 50, 0.7)
+    record = photograph(1, opinion=opinion, walks_left=mirrored)
+    drawn = make_sample([record], lambda _: np.zeros((100, 100, 3), np.uint8), (96, 72), PLAIN)(
+        0, np.random.default_rng(0)
+    )
+    there = INDEX["r_knee"] if mirrored else KNEE
+    assert drawn["visible"].nonzero()[0].tolist() == [there]
+    np.testing.assert_allclose(drawn["opinion"][there], [*drawn["keypoints"][there], 0.7], rtol=1e-6)
+    assert np.count_nonzero(drawn["opinion"][:, 2]) == 1
+
+
+def test_the_best_answer_to_two_opinions_is_a_map_that_weighs_both():
+    """Cross entropy is least for the mixture itself: at the annotator's place 1, at the other's 0.5 of the mass."""
+    size, sigma = (32, 24), 1.0
+    keypoints = np.zeros((1, 16, 2), np.float32)
+    keypoints[0, KNEE] = (25.5, 41.5)  # crop pixels: the middle of heat-map pixel (6, 10)
+    visible = np.zeros((1, 16), np.float32)
+    visible[0, KNEE] = 1
+    opinion = np.zeros((1, 16, 3), np.float32)
+    opinion[0, KNEE] = (65.5, 81.5, 0.5)  # (16, 20)
+    opinion[0, WRIST] = (33.5, 33.5, 0.5)  # (8, 8): on this joint the annotator said nothing
+    targets, weights = add_opinion(
+        encode_keypoints((keypoints - 1.5) / 4, visible, size, "gaussian", sigma), jnp.asarray(visible), opinion, sigma
+    )
+    mass = np.asarray(targets)[0]
+    assert mass[10, 6, KNEE] == pytest.approx(1, abs=1e-5)
+    assert mass[20, 16, KNEE] == pytest.approx(0.5, abs=1e-5)
+    assert mass[8, 8, WRIST] == pytest.approx(0.5, abs=1e-5)
+    np.testing.assert_allclose(np.asarray(weights)[0, [KNEE, WRIST]], [1, 0.5])
+    assert np.count_nonzero(np.asarray(weights)) == 2
+
+    def loss(map_):
+        return float(spatial_cross_entropy(np.log(map_ + 1e-9)[None], targets, weights))
+
+    def blurred(map_):
+        return map_ / np.maximum(map_.sum((0, 1)), 1e-9)
+
+    one_sided = mass.copy()
+    one_sided[15:, 11:, KNEE] = 0
+    assert loss(blurred(mass)) < loss(blurred(one_sided))
+
+
+def test_samples_without_an_opinion_keep_their_targets():
+    targets = np.random.default_rng(0).random((3, 8, 6, 16), np.float32)
+    visible = np.ones((3, 16), np.float32)
+    added, weights = add_opinion(targets, visible, np.zeros((1, 16, 3), np.float32), 1.0)
+    np.testing.assert_array_equal(np.asarray(added), targets)
+    np.testing.assert_array_equal(np.asarray(weights), visible)
+
+
+def opinions_file(path: Path, rows: int = LSPET_TRAINED) -> Path:
+    landmarks = np.zeros((rows, 2, 33, 3), np.float32)
+    landmarks[:, :, 11:13, 1] = 0  # shoulders, and the hips 100 pixels below them
+    landmarks[:, :, 23:25, 1] = 100
+    landmarks[:, 0, 25] = (40, 150, 1)  # left knee: both looks agree to 10 pixels
+    landmarks[:, 1, 25] = (50, 150, 1)
+    landmarks[:, 0, 16] = (0, 50, 1)  # right wrist: they do not agree
+    landmarks[:, 1, 16] = (30, 50, 1)
+    presence = np.ones(rows, np.float32)
+    presence[1] = 0.1
+    np.savez(path, landmarks=landmarks, presence=presence)
+    return path
+
+
+def test_only_what_blazepose_says_twice_counts_and_only_where_it_is_learned_from(tmp_path):
+    records = [photograph(number) for number in (1, 2, LSPET_TRAINED + 1)]
+    sure, nobody, measured = with_opinions(records, opinions_file(tmp_path / "opinions.npz"))
+    np.testing.assert_allclose(sure.opinion[KNEE], [45, 150, OPINION], rtol=1e-6)
+    assert sure.opinion[WRIST, 2] == 0
+    assert not nobody.opinion[:, 2].any()
+    assert measured.opinion is None
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "words"])
+def test_another_file_is_no_file_of_opinions(tmp_path, damage):
+    path = tmp_path / "opinions.npz"
+    if damage == "short":
+        opinions_file(path, rows=10)
+    elif damage == "words":
+        path.write_text("no array")
+    with pytest.raises(ValueError, match=r"opinions\.npz is not a file of train/blazepose\.py"):
+        with_opinions([photograph(1)], path)
