@@ -27,8 +27,9 @@ $(STAMP): requirements.txt pyproject.toml .ci/make_venv
 demo: $(STAMP)  ## enrol and identify people who walk; writes a page to look at
 	$(BIN)/gaitnet demo $(ARGS)
 
+# Two processes at a time, since most of a test is a compiler at work on one core; a file's tests stay together.
 test: $(STAMP)  ## the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(STAMP)  ## the slow tests alone
 	$(BIN)/python -m pytest -m slow $(ARGS)
