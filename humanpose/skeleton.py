@@ -67,6 +67,16 @@ _BLAZEPOSE = {
     "l_hip": (23,), "r_hip": (24,), "l_knee": (25,), "r_knee": (26,), "l_ankle": (27,), "r_ankle": (28,),
     "pelvis": (23, 24), "thorax": (11, 12),
 }  # fmt: skip
+_COCO = {
+    "l_shoulder": (5,), "r_shoulder": (6,), "l_elbow": (7,), "r_elbow": (8,), "l_wrist": (9,), "r_wrist": (10,),
+    "l_hip": (11,), "r_hip": (12,), "l_knee": (13,), "r_knee": (14,), "l_ankle": (15,), "r_ankle": (16,),
+    "pelvis": (11, 12), "thorax": (5, 6),
+}  # fmt: skip
+_H36M = {
+    "pelvis": (0,), "r_hip": (1,), "r_knee": (2,), "r_ankle": (3,), "l_hip": (4,), "l_knee": (5,), "l_ankle": (6,),
+    "upper_neck": (8,), "head_top": (10,), "l_shoulder": (11,), "l_elbow": (12,), "l_wrist": (13,),
+    "r_shoulder": (14,), "r_elbow": (15,), "r_wrist": (16,), "thorax": (11, 14),
+}  # fmt: skip
 
 
 def from_lsp(
@@ -81,3 +91,21 @@ def from_blazepose(
 ) -> tuple[Float[np.ndarray, "*lead 16 2"], Bool[np.ndarray, "*lead 16"]]:
     """BlazePose's 33 landmarks -> (keypoints, visible). Neck and head top do not exist there and stay missing."""
     return _select(keypoints, visible, _BLAZEPOSE)
+
+
+def from_coco(
+    keypoints: Float[np.ndarray, "*lead 17 2"], visible: Bool[np.ndarray, "*lead 17"]
+) -> tuple[Float[np.ndarray, "*lead 16 2"], Bool[np.ndarray, "*lead 16"]]:
+    """COCO's 17 joints -> (keypoints, visible). Neck and head top do not exist there and stay missing."""
+    return _select(keypoints, visible, _COCO)
+
+
+def from_h36m(
+    keypoints: Float[np.ndarray, "*lead 17 2"], visible: Bool[np.ndarray, "*lead 17"]
+) -> tuple[Float[np.ndarray, "*lead 16 2"], Bool[np.ndarray, "*lead 16"]]:
+    """Human3.6M's 17 joints (hip, right leg, left leg, spine, neck, nose, head, left arm, right arm) -> the same.
+
+    Their neck lies between the shoulders and the chin, as MPII's upper neck does. Their head is a point in the middle
+    of the skull, lower than MPII's head top, for which it stands, as in the original HumanPoseNN's Human3.6M weights.
+    """
+    return _select(keypoints, visible, _H36M)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gaitnet.cli.datasets import datasets_commands
 from gaitnet.cli.demo import demo
 from gaitnet.cli.describe import describe
 from gaitnet.cli.enroll import enroll
@@ -63,6 +64,7 @@ app.command()(pose)
 app.command()(describe)
 app.command()(demo)
 app.add_typer(walkers_commands, name="walkers")
+app.add_typer(datasets_commands, name="datasets")
 app.add_typer(evaluate_commands, name="evaluate")
 
 

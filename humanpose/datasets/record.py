@@ -1,5 +1,6 @@
 """The one record every reader of annotated people returns."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,11 @@ class PoseRecord:
     `visible` is False. `opinion` is where somebody else puts the joints, (joint, xyv) with v the weight of that opinion
     from 0 to 1, or None. `source` names the data set, for tables and for splits. Crops of somebody who `walks_left` are
     mirrored, so that every walker whom the network meets walks to the right.
+
+    What a data set may say beyond that: `hidden` joints are among the visible ones, but annotated behind something,
+    as a guess (None: it does not tell); `head` is the head's length in pixels by which PCKh is measured, NaN where it
+    has none; `split` is "train", "validation" or "test", "" where it has none; `subject`, `action` and `camera` are
+    its own names, "" where it has none.
     """
 
     path: Path
@@ -25,6 +31,12 @@ class PoseRecord:
     visible: Bool[np.ndarray, "16"]
     source: str
     walks_left: bool = False
+    hidden: Bool[np.ndarray, "16"] | None = None
+    head: float = math.nan
+    split: str = ""
+    subject: str = ""
+    action: str = ""
+    camera: str = ""
     opinion: Float[np.ndarray, "16 3"] | None = None
 
     @property

@@ -1,0 +1,186 @@
+"""`gaitnet datasets`: what a pose data set holds and what is odd about it; a cache of its people for training."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gaitnet.cli.datasets_sources import Name, folder_of, records_of
+from gaitnet.cli.describe import AsJson
+from gaitnet.cli.output import bar, emit, note, say, table, waiting
+
+if TYPE_CHECKING:
+    from humanpose.datasets.survey import Survey
+
+datasets_commands = typer.Typer(no_args_is_help=True, help="Check and prepare data sets of people with joints.")
+
+Which = Annotated[Name, typer.Argument(metavar="NAME", help=f"One of {', '.join(Name)}.")]
+Root = Annotated[Path, typer.Option(help="Folder of the data set, or of several, each in a folder of its name.")]
+Actions = Annotated[
+    list[str] | None, typer.Option("--action", help="human36m: another action than Walking; repeat it.")
+]
+Every = Annotated[int, typer.Option(min=1, help="Only every so many-th frame of a video.")]
+
+
+class Pixels(StrEnum):
+    """How crops are kept."""
+
+    JPEG = "jpeg"
+    ARRAY = "array"
+
+
+@datasets_commands.callback()
+def datasets() -> None:
+    """Check and prepare data sets of people with joints."""
+
+
+@datasets_commands.command("check")
+def check(
+    name: Which,
+    root: Root,
+    actions: Actions = None,
+    every: Every = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for a contact sheet and the numbers; made if missing.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a data set holds, what is missing, and what is odd; show people with their joints drawn.
+
+    Every picture is read whole, of a video its first frame and its length.
+    lsp, lspet, mpii, human36m, coco: laid out as they were published.
+    kth: videos with landmarks beside them. walkers: of `gaitnet walkers make`.
+
+    [bold]Examples[/]
+    gaitnet datasets check lspet --root data/lspet --output seen/
+    gaitnet datasets check human36m --root h36m/ --action Walking --every 25
+    """
+    from gaitnet.cli.evaluate_output import folder_for
+    from gaitnet.evaluation.files import write_json
+    from humanpose.datasets.survey import survey
+
+    folder = folder_of(name, root)
+    place = folder_for(output)
+    with waiting(f"reading {folder}"):
+        records = records_of(name, folder, actions, every)
+    with bar(f"looking at {folder}", "files") as progress:
+        found = survey(records, progress)
+    document: dict[str, Any] = {"dataset": name.value, "folder": str(folder), **_plain(found)}
+    written = []
+    if place is not None:
+        from gaitnet.cli.datasets_sheet import write_sheet
+
+        if found.sound:
+            shown = {id(person) for person in found.sound}
+            odd = [(person, one.kind) for one in found.findings for person in one.records if id(person) in shown]
+            written.append(
+                write_sheet(place / f"{name.value}.png", f"{name.value}, {found.people} people", found.sound, odd)
+            )
+        else:
+            note("no picture can be read, so there is no contact sheet")
+        written.append(write_json(place / f"{name.value}.json", document))
+    if as_json:
+        emit(document | {"written": [str(path) for path in written]})
+        return
+    _tell(name, folder, found)
+    if written:
+        say(f"wrote {', '.join(path.name for path in written)} in {output}")
+
+
+@datasets_commands.command("prepare")
+def prepare(
+    name: Which,
+    root: Root,
+    to: Annotated[Path, typer.Option(help="Folder of the cache; made if missing.")],
+    size: Annotated[int, typer.Option(min=32, max=2048, help="Side of the square crops in pixels.")] = 256,
+    shards: Annotated[
+        int | None, typer.Option(min=1, help="Number of files.", show_default="one for 512 people")
+    ] = None,
+    pixels: Annotated[Pixels, typer.Option(help="JPEG, or arrays without loss that are ten times as large.")] = (
+        Pixels.JPEG
+    ),
+    actions: Actions = None,
+    every: Every = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Cut everybody out of their pictures into a cache that training reads quickly.
+
+    A run that was stopped goes on where it was when the command is given again.
+    People whose picture is missing or damaged are left out and named.
+
+    [bold]Example[/]
+    gaitnet datasets prepare lspet --root data/lspet --to cache/lspet
+    """
+    from humanpose.datasets.prepare import prepare as cut_out
+
+    folder = folder_of(name, root)
+    if to.exists() and not to.is_dir():
+        raise ValueError(f"--to: expected a folder, but {to} is a file")
+    with waiting(f"reading {folder}"):
+        records = records_of(name, folder, actions, every)
+    with bar(f"cutting people out of {folder}", "people") as progress:
+        done = cut_out(records, to, name.value, size, shards, pixels.value, progress)
+    left = [{"person": who, "reason": why} for who, why in done.left_out]
+    total = sum(file.stat().st_size for file in to.glob("shard-*.npz"))
+    if as_json:
+        emit({"dataset": name.value, "folder": str(to), "people": done.people, "shards_written": done.written,
+              "shards_kept": done.kept, "bytes": total, "left_out": left})  # fmt: skip
+        return
+    before = f", {done.kept} were there before" if done.kept else ""
+    say(f"{done.people:,} people in {to}: {total / 1e6:,.1f} MB, {done.written} shards written{before}")
+    if left:
+        table(["left out", "why"], [[one["person"], one["reason"]] for one in left[:10]])
+        if len(left) > 10:
+            say(f"and {len(left) - 10:,} others; --json names all")
+
+
+def _tell(name: Name, folder: Path, found: "Survey") -> None:
+    from humanpose.datasets.check import MEANING
+
+    photographs = found.files - found.videos
+    kinds = [f"{count:,} {what}" for count, what in ((photographs, "pictures"), (found.videos, "videos")) if count]
+    read = "all can be read" if found.read == found.files else f"{found.read:,} can be read"
+    lines = [["people", f"{found.people:,}"], ["files", f"{' and '.join(kinds)}; {read}"]]
+    if found.sizes:
+        sizes = [size for size, _ in found.sizes]
+        common = ", ".join(f"{width}x{height} ({count:,})" for (width, height), count in found.sizes[:3])
+        widths, heights = zip(*sizes, strict=True)
+        span = f"; {min(widths)}..{max(widths)} wide, {min(heights)}..{max(heights)} high" if len(sizes) > 3 else ""
+        lines.append(["sizes", common + span])
+    splits = ", ".join(f"{split or 'no split'} {count:,}" for split, count in found.splits.items())
+    lines.append(["splits", splits])
+    table([name.value, str(folder)], lines)
+    joints = [
+        [joint.replace("_", " "), f"{visible:,}", f"{visible / max(found.people, 1):.0%}", f"{hidden:,}", f"{far:,}"]
+        for joint, (visible, hidden, far) in found.joints.items()
+    ]
+    table(["joint", "annotated", "of people", "of it hidden", "outside the picture"], joints, right=(1, 2, 3, 4))
+    if found.findings:
+        rows = [
+            [one.kind, f"{one.count:,}", f"{MEANING[one.kind]}: {'; '.join(one.examples)}"] for one in found.findings
+        ]
+        table(["odd", "count", "what, and the first"], rows, right=(1,))
+    else:
+        say("nothing is odd")
+
+
+def _plain(found: "Survey") -> dict[str, Any]:
+    from humanpose.datasets.check import MEANING
+
+    return {
+        "people": found.people,
+        "files": found.files,
+        "videos": found.videos,
+        "read": found.read,
+        "splits": found.splits,
+        "sizes": [{"width": width, "height": height, "files": count} for (width, height), count in found.sizes],
+        "joints": {
+            joint: {"annotated": visible, "hidden": hidden, "outside": far}
+            for joint, (visible, hidden, far) in found.joints.items()
+        },
+        "findings": [
+            {"kind": one.kind, "meaning": MEANING[one.kind], "count": one.count, "examples": one.examples}
+            for one in found.findings
+        ],
+    }

@@ -1,0 +1,94 @@
+"""Names of pose data sets -> their records, wherever under a folder they lie."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaitnet.cli.output import note
+
+if TYPE_CHECKING:
+    from humanpose.datasets.record import PoseRecord
+
+
+class Name(StrEnum):
+    """Pose data sets that can be read."""
+
+    LSP = "lsp"
+    LSPET = "lspet"
+    MPII = "mpii"
+    HUMAN36M = "human36m"
+    COCO = "coco"
+    KTH = "kth"
+    WALKERS = "walkers"
+
+
+FOLDERS = {Name.HUMAN36M: ("human36m", "h36m"), Name.KTH: ("kth", "kth_walking")}
+"""What a data set's folder is called in a folder of data sets, where not as the data set."""
+
+
+def folder_of(name: Name, root: Path) -> Path:
+    """The data set's folder: `root` itself, or the one in it that has the data set's name.
+
+    Raises:
+        ValueError: `root` is no folder.
+
+    """
+    if not root.is_dir():
+        raise ValueError(f"--root: expected the folder of the data set, got {root}, which is not a folder")
+    return next((root / folder for folder in FOLDERS.get(name, (name.value,)) if (root / folder).is_dir()), root)
+
+
+def records_of(name: Name, folder: Path, actions: list[str] | None, every: int) -> "list[PoseRecord]":
+    """Everybody in a data set; see the readers in `humanpose.datasets`.
+
+    Args:
+        name: which.
+        folder: its own, see `folder_of`.
+        actions: of Human3.6M; None for its walking, or for all where it has no walking.
+        every: only every so many-th frame of a video.
+
+    Raises:
+        ValueError: it cannot be read, holds nobody, or has no actions or videos to choose from.
+
+    """
+    if actions and name is not Name.HUMAN36M:
+        raise ValueError(f"--action: only human36m has actions to choose from, not {name.value}; leave it out")
+    records = _read(name, folder, actions, every)
+    if not records:
+        asked = f" of {', '.join(actions)}" if actions else ""
+        raise ValueError(f"{folder} holds nobody{asked} with joints")
+    return records
+
+
+def _read(name: Name, folder: Path, actions: list[str] | None, every: int) -> "list[PoseRecord]":
+    if name is Name.MPII:
+        from humanpose.datasets.mpii import read_mpii
+
+        return read_mpii(folder)
+    if name is Name.COCO:
+        from humanpose.datasets.coco import read_coco
+
+        return read_coco(folder)
+    if name is Name.WALKERS:
+        from humanpose.datasets.walkers import read_walkers
+
+        return read_walkers(folder, every)
+    if name is Name.KTH:
+        from gaitnet.datasets.kth import VALIDATION_PERSONS
+        from humanpose.datasets.kth import read_kth_landmarks
+
+        return read_kth_landmarks(folder, VALIDATION_PERSONS)[::every]
+    if name is Name.HUMAN36M:
+        from humanpose.datasets.human36m import WALKING, read_human36m
+
+        walking = read_human36m(folder, actions or WALKING, every=every)
+        if walking or actions:
+            return walking
+        note(f"{folder} holds no {' or '.join(WALKING)}; all actions are taken")
+        return read_human36m(folder, None, every=every)
+    from humanpose.datasets.lsp import read_lsp
+
+    records = read_lsp(folder)
+    if records and records[0].source != name.value:
+        raise ValueError(f"{folder} holds {records[0].source}, by the axes of its joints.mat; ask for that")
+    return records

@@ -1,0 +1,253 @@
+"""Records -> a cache of person crops in shards, which a training reads without touching the large pictures again.
+
+A shard is an .npz of plain arrays. It appears whole under its name, and `index.json` then lists it with its sha256: a
+run that was killed goes on after the last shard that is sound. `prepared` reads the cache.
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from humanpose.datasets.check import name_of, require_people
+from humanpose.datasets.pictures import pictures_of
+from humanpose.datasets.record import PoseRecord
+from humanpose.preprocess import crop, crop_affine, to_crop
+
+FORMAT = "humanpose-prepared-1"
+INDEX = "index.json"
+
+SIZE = 256
+"""Side of the square crops in pixels."""
+
+CONTEXT = 1.6
+"""Side of a crop over the height of the 3:4 rectangle about the person: 1.25 is what a network sees, the rest is for
+augmentation. At 256 pixels a person keeps the resolution that a network of 192 rows wants."""
+
+QUALITY = 95
+"""Of the JPEGs, 0..100."""
+
+PEOPLE = 512
+"""In a shard, where nothing else is asked for."""
+
+UNPLACED = "no box or no joints"
+
+Pixels = Literal["jpeg", "array"]
+
+
+@dataclass
+class Outcome:
+    """What a run has done: `people` in the cache, shards `written` now and `kept` from before, who was `left_out`."""
+
+    people: int = 0
+    written: int = 0
+    kept: int = 0
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+
+def prepare(
+    records: Sequence[PoseRecord],
+    directory: str | Path,
+    name: str,
+    size: int = SIZE,
+    shards: int | None = None,
+    pixels: Pixels = "jpeg",
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> Outcome:
+    """Cut everybody out of their pictures into a cache, or go on with one that was begun.
+
+    Args:
+        records: people; sorted by picture and frame here, so that each picture is read once.
+        directory: where the cache goes; made if missing.
+        name: of the data set.
+        size: side of the square crops in pixels.
+        shards: number of files; by default PEOPLE people a file.
+        pixels: "jpeg" (quality 95), or "array" for uint8 as they are, ten times as large.
+        progress: told how many people are done, of how many.
+
+    Returns:
+        what was done. People whose picture is missing or damaged, or who have no box or joints, are left out and named.
+
+    Raises:
+        ValueError: records that cannot be used, an impossible size or number, a folder that holds another cache, or no
+            picture that can be read.
+
+    """
+    require_people(records)
+    if not 32 <= size <= 2048 or (shards is not None and not 1 <= shards <= len(records)):
+        raise ValueError(f"size must be 32..2048 and shards 1..{len(records)}, got {size} and {shards}")
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(records, key=lambda record: (str(record.path), record.frame or 0))
+    count = shards or -(-len(ordered) // PEOPLE)
+    bounds = np.linspace(0, len(ordered), count + 1).astype(int).tolist()
+    settings = {"format": FORMAT, "name": name, "size": size, "context": CONTEXT, "pixels": pixels, "quality": QUALITY,
+                "shard_count": count, "people_given": len(ordered), "records_sha256": fingerprint(ordered)}  # fmt: skip
+    done = _done_before(folder, settings)
+    outcome, entries = Outcome(), {}
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        file = f"shard-{number:05d}.npz"
+        if file in done:
+            entries[file], outcome.kept = done[file], outcome.kept + 1
+        else:
+            entries[file] = _write_shard(folder / file, ordered[start:end], size, pixels, start, len(ordered), progress)
+            outcome.written += 1
+            # those further on that were sound before stay listed: a second kill must not lose them
+            _write_whole(folder / INDEX, _index(settings, {**done, **entries}, whole=False))
+        progress(end, len(ordered))
+    _write_whole(folder / INDEX, _index(settings, entries, whole=True))
+    outcome.people = sum(entry["people"] for entry in entries.values())
+    outcome.left_out = [(who, why) for entry in entries.values() for who, why in entry["left_out"]]
+    if not outcome.people:
+        raise ValueError(f"not one of {len(ordered)} people could be cut out of a picture: {outcome.left_out[0][1]}")
+    return outcome
+
+
+def context_affine(box: Float[np.ndarray, "4"], size: int) -> Float[np.ndarray, "2 3"]:
+    """Pixels of the square crop of a person's box -> pixels of the picture."""
+    x0, y0, x1, y1 = np.asarray(box, np.float64)
+    half = max(y1 - y0, (x1 - x0) * 4 / 3) / 2  # the rectangle of a portrait crop, whose height is what counts
+    middle = (y0 + y1) / 2
+    return crop_affine(np.array([x0, middle - half, x1, middle + half]), (size, size), CONTEXT)
+
+
+def fingerprint(records: Sequence[PoseRecord]) -> str:
+    """A sha256 of all that records say, but for the folder in which their pictures lie."""
+    whole = hashlib.sha256()
+    for one in records:
+        words = (one.path.name, one.frame, one.source, one.walks_left, one.head, one.split, one.subject, one.action,
+                 one.camera)  # fmt: skip
+        whole.update(repr(words).encode(errors="surrogateescape"))
+        for array in (one.box, one.keypoints):
+            whole.update(np.asarray(array, np.float32).tobytes())
+        whole.update(np.packbits(one.visible).tobytes())
+        whole.update(b"-" if one.hidden is None else np.packbits(one.hidden).tobytes())
+    return whole.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file; OSError where it cannot be read."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _done_before(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Entries of the shards that are there and sound; ValueError where the folder holds another cache."""
+    if not (folder / INDEX).exists():
+        return {}
+    try:
+        index = json.loads((folder / INDEX).read_bytes())
+        before = {key: index.get(key) for key in settings}
+        entries = {str(entry["file"]): entry for entry in index["shards"]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / INDEX} is damaged: {error}; choose another folder, or empty this one") from error
+    if before != settings:
+        other = ", ".join(f"{key} {before[key]}" for key in settings if before[key] != settings[key])
+        raise ValueError(f"{folder} holds another cache ({other}); choose another folder, or empty this one")
+    return {
+        file: entry
+        for file, entry in entries.items()
+        # whose picture could not be read is tried again: it may have been fetched in the meantime
+        if all(why == UNPLACED for _, why in entry.get("left_out", ()))
+        and (folder / file).is_file()
+        and sha256_of(folder / file) == entry.get("sha256")
+    }
+
+
+def _index(settings: dict[str, Any], entries: dict[str, Any], whole: bool) -> bytes:
+    shards = [entries[file] for file in sorted(entries)]
+    return (json.dumps({**settings, "whole": whole, "shards": shards}, indent=1) + "\n").encode()
+
+
+def _write_shard(
+    path: Path, records: Sequence[PoseRecord], size: int, pixels: Pixels, start: int, total: int,
+    progress: Callable[[int, int | None], None],
+) -> dict[str, Any]:  # fmt: skip
+    left_out: list[tuple[str, str]] = []
+    people, crops, affines = [], [], []
+    for place, (record, picture, why) in enumerate(_each(records)):
+        if picture is None or not record.has_extent or not record.visible.any():
+            left_out.append((name_of(record), why.removeprefix(f"{record.path}: ") or UNPLACED))
+        else:
+            affine = context_affine(record.box, size)
+            people.append(record)
+            affines.append(affine)
+            crops.append(crop(picture, affine, (size, size)))
+        progress(start + place + 1, total)
+    arrays = _annotations(people, np.array(affines, np.float64).reshape(-1, 2, 3))
+    if pixels == "jpeg":
+        encoded = [_jpeg(one) for one in crops]
+        arrays["ends"] = np.cumsum([len(one) for one in encoded], dtype=np.int64)
+        arrays["pixels"] = np.concatenate([np.zeros(0, np.uint8), *encoded])
+    else:
+        arrays["pixels"] = np.array(crops, np.uint8).reshape(-1, size, size, 3)
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **arrays)
+    content = stream.getvalue()
+    _write_whole(path, content)
+    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "people": len(people),
+            "left_out": left_out}  # fmt: skip
+
+
+def _each(records: Sequence[PoseRecord]) -> Iterator[tuple[PoseRecord, np.ndarray | None, str]]:
+    for together, picture, why in pictures_of(records):
+        for record in together:
+            yield record, picture, why
+
+
+def _annotations(people: Sequence[PoseRecord], affines: Float[np.ndarray, "person 2 3"]) -> dict[str, np.ndarray]:
+    """All that records say, as arrays in pixels of the crops."""
+    count = len(people)
+    keypoints = np.array([one.keypoints for one in people], np.float64).reshape(count, 16, 2)
+    visible = np.array([one.visible for one in people], bool).reshape(count, 16)
+    corners = np.array([one.box for one in people], np.float64).reshape(count, 2, 2)
+    carried = to_crop(np.concatenate([keypoints, corners], axis=1), affines) if count else np.zeros((0, 18, 2))
+    scale = affines[:, 0, 0]
+    none = np.zeros(16, bool)
+    return {
+        "keypoints": np.where(visible[..., None], carried[:, :16], 0).astype(np.float32),
+        "visible": visible,
+        "box": carried[:, 16:].reshape(count, 4).astype(np.float32),
+        "affine": affines,
+        "hidden": np.array([none if one.hidden is None else one.hidden for one in people], bool).reshape(count, 16),
+        "hidden_known": np.array([one.hidden is not None for one in people], bool),
+        "head": np.array([one.head for one in people], np.float64) / scale,
+        "walks_left": np.array([one.walks_left for one in people], bool),
+        "frame": np.array([-1 if one.frame is None else one.frame for one in people], np.int64),
+        "picture": _texts([str(one.path) for one in people]),
+        **{key: _texts([getattr(one, key) for one in people])
+           for key in ("source", "split", "subject", "action", "camera")},
+    }  # fmt: skip
+
+
+def _texts(words: Sequence[str]) -> np.ndarray:
+    return np.array([word.encode("utf-8", "replace").decode() for word in words], np.str_)
+
+
+def _jpeg(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, " byte"]:
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise OSError("a crop could not be encoded as JPEG")
+    return np.asarray(data).reshape(-1)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A file that appears complete; the temporary one of a killed run is written over by the next."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with open(part, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""A look at every file of a data set: what is there, how large, what is damaged, whose joints lie outside."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from humanpose.datasets.check import (
+    DAMAGED,
+    MISSING,
+    OUTSIDE,
+    SAME,
+    Finding,
+    check_people,
+    count_joints,
+    is_ours,
+    name_of,
+    outside,
+    splits_of,
+)
+from humanpose.datasets.pictures import Video, decode_picture
+from humanpose.datasets.record import PoseRecord
+from humanpose.skeleton import JOINTS
+
+WORKERS = min(8, os.cpu_count() or 1)
+
+
+class Look(NamedTuple):
+    """One file: height and width in pixels, or 0 and why not; `digest` of a photograph's bytes."""
+
+    path: Path
+    height: int = 0
+    width: int = 0
+    digest: bytes = b""
+    kind: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a data set holds.
+
+    `files` are pictures or videos (`videos` of them); `read` could be read. `joints`: name -> (visible, hidden,
+    outside). `sizes`: ((width, height), files), the commonest first. `sound` are the people whose picture can be read.
+    """
+
+    people: int
+    files: int
+    videos: int
+    read: int
+    splits: dict[str, int]
+    joints: dict[str, tuple[int, int, int]]
+    sizes: list[tuple[tuple[int, int], int]]
+    findings: list[Finding]
+    sound: list[PoseRecord]
+
+
+def survey(
+    records: Sequence[PoseRecord], progress: Callable[[int, int | None], None] = lambda done, total: None
+) -> Survey:
+    """Look at all people of a data set, and at every file: photographs whole, of videos the first frame and the length.
+
+    `progress` is told how many files are done, of how many.
+    """
+    by_file: dict[Path, list[PoseRecord]] = {}
+    for record in records:
+        by_file.setdefault(record.path, []).append(record)
+    found = {kind: Finding(kind) for kind in (MISSING, DAMAGED, SAME, OUTSIDE)}
+    sizes: Counter[tuple[int, int]] = Counter()
+    beyond = Counter[int]()
+    known: dict[bytes, Path] = {}
+    sound: list[PoseRecord] = []
+    for done, look in enumerate(_looks(by_file), 1):
+        progress(done, len(by_file))
+        people = by_file[look.path]
+        if look.trouble:
+            found[look.kind].add(look.trouble)
+        if not look.height:
+            continue
+        sizes[look.width, look.height] += 1
+        people = [one for one in people if is_ours(one)]
+        sound += people
+        if look.digest and known.setdefault(look.digest, look.path) != look.path:
+            found[SAME].add(f"{look.path.name} is {known[look.digest].name}")
+        for person in people:
+            far = outside(person, look.height, look.width)
+            beyond.update(far.tolist())
+            if len(far):
+                found[OUTSIDE].add(f"{name_of(person)}: {', '.join(JOINTS[joint] for joint in far)}", person)
+    joints = {name: (*counts, beyond[joint]) for joint, (name, counts) in enumerate(count_joints(records).items())}
+    return Survey(
+        people=len(records),
+        files=len(by_file),
+        videos=sum(people[0].frame is not None for people in by_file.values()),
+        read=sum(sizes.values()),
+        splits=splits_of(records),
+        joints=joints,
+        sizes=sizes.most_common(),
+        findings=[one for one in found.values() if one.count] + check_people(records),
+        sound=sound,
+    )
+
+
+def _looks(by_file: dict[Path, list[PoseRecord]]) -> Iterator[Look]:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            yield from pool.map(_look, by_file.items())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _look(of_file: tuple[Path, list[PoseRecord]]) -> Look:
+    path, people = of_file
+    if not path.is_file():
+        return Look(path, kind=MISSING, trouble=str(path))
+    try:
+        if people[0].frame is None:
+            data = path.read_bytes()
+            height, width = decode_picture(data, path.name).shape[:2]
+            return Look(path, height, width, hashlib.blake2b(data, digest_size=16).digest())
+        return _look_at_video(path, max(one.frame or 0 for one in people))
+    except OSError as error:
+        return Look(path, kind=DAMAGED, trouble=f"{path.name}: {error.strerror}")
+    except ValueError as error:
+        return Look(path, kind=DAMAGED, trouble=str(error))
+
+
+def _look_at_video(path: Path, last: int) -> Look:
+    video = Video(path)
+    try:
+        height, width = video.frame(0).shape[:2]
+        length = video.length
+    finally:
+        video.close()
+    if length is not None and length <= last:
+        trouble = f"{path.name}: has {length} frames, but frame {last} is annotated"
+        return Look(path, height, width, kind=DAMAGED, trouble=trouble)
+    return Look(path, height, width)

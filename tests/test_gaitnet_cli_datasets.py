@@ -1,0 +1,135 @@
+"""`gaitnet datasets`: tables, contact sheet, JSON and cache of small data sets made here, and of the real ones."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+from stand_ins import bad, document, good
+
+from humanpose.datasets.prepared import PreparedPose
+from humanpose.skeleton import JOINTS
+
+
+@pytest.fixture
+def lspet(tmp_path):
+    """Twelve people as in LSP extended; of the pictures one is missing, one cut off, one has a joint outside."""
+    root = tmp_path / "data" / "lspet"
+    (root / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    joints = np.zeros((14, 3, 12))
+    joints[:, :2] = rng.uniform(10, 80, (14, 2, 12))
+    joints[:, 2] = 1
+    joints[3, :, 4] = -5, -5, 0
+    joints[0, 0, 7] = 300
+    scipy.io.savemat(root / "joints.mat", {"joints": joints})
+    for number in range(1, 13):
+        path = root / "images" / f"im{number:05d}.jpg"
+        cv2.imwrite(str(path), rng.integers(0, 256, (90, 100, 3), np.uint8))
+    path.unlink()
+    cut = root / "images" / "im00002.jpg"
+    cut.write_bytes(cut.read_bytes()[:2000])
+    return root
+
+
+def test_check_says_what_is_there(lspet, tmp_path):
+    text = good("datasets", "check", "lspet", "--root", lspet, "--output", tmp_path / "seen")
+    assert max(len(line) for line in text.splitlines() if not line.startswith("wrote ")) <= 80
+    for words in ("people  12", "12 pictures; 10 can be read", "100x90 (10)", "train 12", "pictures missing      1",
+                  "pictures damaged      1", "joints outside        1", "im00008.jpg:", "im00002.jpg:"):  # fmt: skip
+        assert words in text, words
+    assert all(name.replace("_", " ") in text for name in JOINTS)
+    sheet = cv2.imread(str(tmp_path / "seen" / "lspet.png"), cv2.IMREAD_COLOR_RGB)
+    assert sheet.shape[1] == 1500
+    tile = sheet[40:340, :300].astype(int)
+    for colour in ((255, 138, 44), (64, 156, 255)):  # right and left limbs
+        assert (np.abs(tile - colour).max(-1) < 12).sum() > 100
+    told = json.loads((tmp_path / "seen" / "lspet.json").read_text())
+    assert told["joints"]["r_ankle"] == {"annotated": 12, "hidden": 0, "outside": 1}
+
+
+def test_check_as_json(lspet):
+    told = document("datasets", "check", "lspet", "--root", lspet.parent)  # the folder of several finds it, too
+    assert (told["dataset"], told["folder"], told["people"], told["read"]) == ("lspet", str(lspet), 12, 10)
+    assert told["sizes"] == [{"width": 100, "height": 90, "files": 10}]
+    counts = {one["kind"]: one["count"] for one in told["findings"]}
+    assert counts["pictures missing"] == counts["pictures damaged"] == counts["joints outside"] == 1
+    assert told["joints"]["l_hip"]["annotated"] == 11
+    assert told["written"] == []
+
+
+def test_prepare_and_go_on(lspet, tmp_path):
+    command = ("datasets", "prepare", "lspet", "--root", lspet, "--to", tmp_path / "cache", "--size", 64, "--shards", 2)
+    text = good(*command)
+    assert "10 people in" in text
+    assert "2 shards written" in text
+    for words in ("im00002.jpg", "im00012.jpg", "cut off after 2000 bytes", "No such file"):
+        assert words in text
+    prepared = PreparedPose(tmp_path / "cache")
+    assert len(prepared.records) == 10
+    assert prepared.image(prepared.records[9]).shape == (64, 64, 3)
+    (lspet / "images" / "im00012.jpg").write_bytes((lspet / "images" / "im00011.jpg").read_bytes())
+    told = document(*command)
+    assert (told["people"], told["shards_written"], told["shards_kept"]) == (11, 2, 0)
+    assert [one["person"] for one in told["left_out"]] == ["im00002.jpg"]
+    assert "holds another cache" in bad(*command[:-3], 96)
+
+
+def test_what_cannot_be_checked(lspet, tmp_path):
+    assert "which is not a folder" in bad("datasets", "check", "lspet", "--root", tmp_path / "no")
+    assert "'joints'" in bad("datasets", "check", "lsp", "--root", tmp_path)
+    assert "holds lspet" in bad("datasets", "check", "lsp", "--root", lspet)
+    assert "MPII" in bad("datasets", "check", "mpii", "--root", lspet)
+    assert "Human3.6M" in bad("datasets", "prepare", "human36m", "--root", tmp_path, "--to", tmp_path / "c")
+    assert "COCO" in bad("datasets", "check", "coco", "--root", tmp_path)
+    assert "KTH" in bad("datasets", "check", "kth", "--root", tmp_path)
+    assert "gaitnet walkers make" in bad("datasets", "check", "walkers", "--root", lspet)
+    assert "only human36m" in bad("datasets", "check", "lspet", "--root", lspet, "--action", "Walking")
+    assert "is a file" in bad("datasets", "check", "lspet", "--root", lspet, "--output", lspet / "joints.mat")
+    assert "is a file" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", lspet / "joints.mat")
+    assert bad("datasets", "check", "imagenet", "--root", tmp_path)
+    joints = scipy.io.loadmat(lspet / "joints.mat")["joints"]
+    scipy.io.savemat(lspet / "joints.mat", {"joints": joints.transpose(1, 0, 2)})
+    assert "brought into this order" in bad("datasets", "check", "lsp", "--root", lspet)
+    scipy.io.savemat(lspet / "joints.mat", {"joints": np.where(joints == 300, np.nan, joints)})
+    assert "joints that are no numbers" in good("datasets", "check", "lspet", "--root", lspet)
+    assert "NaN" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_data_set_without_one_picture(lspet):
+    for path in (lspet / "images").iterdir():
+        path.unlink()
+    told = document("datasets", "check", "lspet", "--root", lspet, "--output", lspet / "seen")
+    assert told["read"] == 0
+    assert [name.split("/")[-1] for name in told["written"]] == ["lspet.json"]
+    assert "not one of 12 people" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", lspet / "cache")
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "files"), [("mpii", 2958, 5), ("human36m", 4, 4), ("coco", 12, 4), ("lsp", 2000, 0)]
+)
+def test_the_real_data_sets(data_root, tmp_path, name, people, files):
+    told = document("datasets", "check", name, "--root", data_root, "--output", tmp_path)
+    assert (told["people"], told["read"]) == (people, files)
+    assert (tmp_path / f"{name}.png").exists() == (files > 0)
+    assert not {"pictures damaged", "joints outside", "joints that are no numbers"} & {
+        one["kind"] for one in told["findings"]
+    }
+
+
+def test_landmarks_and_walks_of_videos(data_root, tmp_path):
+    for file in (data_root / "kth_walking").iterdir():
+        if file.name.startswith("person04_walking_d1"):
+            (tmp_path / file.name).symlink_to(file)
+    told = document("datasets", "prepare", "kth", "--root", tmp_path, "--to", tmp_path / "cache", "--every", 30)
+    prepared = PreparedPose(tmp_path / "cache")
+    assert told["people"] == len(prepared.records) > 2
+    assert {one.subject for one in prepared.records} == {"04"}
+    # the walker is darker than the field he walks on
+    one = prepared.records[0]
+    x, y = one.keypoints[one.visible].mean(0).astype(int)
+    assert prepared.image(one)[y - 5 : y + 5, x - 3 : x + 3].mean() < 0.7 * prepared.image(one)[:, :20].mean()
+    checked = document("datasets", "check", "kth", "--root", tmp_path, "--every", 50)
+    assert (checked["videos"], checked["read"]) == (1, 1)
