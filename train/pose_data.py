@@ -1,7 +1,7 @@
 """The annotated pictures of the pose task: which are learned from, which only measure, and how a picture is fetched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,22 +12,28 @@ from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.landmarks import body_box, read_landmarks, walks_left
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.record import PoseRecord
+from train.data import Kept
 
 
 @dataclass(frozen=True)
 class PoseData:
-    """Records of every part, and the frames of the videos among them: {(path, frame): uint8 RGB}."""
+    """Records of every part, and the frames of the videos among them: {(path, frame): uint8 RGB}.
+
+    Photographs are decoded when they are first asked for, and kept: decoding takes as long as everything else that is
+    done to a sample.
+    """
 
     photographs: list[PoseRecord]
     landmarks: list[PoseRecord]
     held_out: dict[str, list[PoseRecord]]
     frames: dict[tuple[Path, int], np.ndarray]
+    photograph: Kept = field(default_factory=lambda: Kept(read_picture))
 
     def image(self, record: PoseRecord) -> np.ndarray:
         """The record's picture, uint8 RGB; ValueError where a photograph cannot be read."""
         if record.frame is not None:
             return self.frames[record.path, record.frame]
-        return read_picture(record.path)
+        return self.photograph(record.path)
 
 
 def load_pose_data(root: Path) -> PoseData:
