@@ -1,7 +1,11 @@
 """Losses on joint maps, per joint, masked once: a joint that is not labelled neither counts nor pulls.
 
-All three share one shape of reduction: the sum over a map's pixels, averaged over the labelled joints of the whole
-batch with optional weights. A batch in which no joint is labelled costs 0.
+All share one shape of reduction: the sum over a map's pixels, averaged over the labelled joints of the whole batch. A
+batch in which no joint is labelled costs 0 (the original's NaN). `visible` is 1 for a labelled joint, 0 for another, or
+anything between for one that counts less, such as a hidden or a doubtful one: the average is weighted by it. Whether a
+joint lies inside the crop is no part of it: that masks metrics.
+
+Not here: the original declares weight decay (1e-4 on the trunk, 5e-4 on the head) but never adds it to its loss.
 """
 
 from typing import TypeAlias
@@ -10,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
+
+from humanpose.heatmaps import encode_keypoints
 
 AnyArray: TypeAlias = Array | np.ndarray
 
@@ -23,8 +29,8 @@ def spatial_cross_entropy(
     """Compute the cross entropy in nats between a softmax over positions and the target normalised to sum 1.
 
     `targets` are maps >= 0 of any sum, such as `encode_keypoints(..., "gaussian")`. A joint whose target is all zero
-    (it lies outside the map) is left out like one that is not `visible` (1 = labelled). `weight` scales joints against
-    one another: the result is their weighted mean.
+    (it lies outside the map) is left out like one that is not `visible`. `weight` scales joints against one another:
+    the result is their weighted mean.
     """
     logits, targets = jnp.asarray(logits, jnp.float32), jnp.asarray(targets, jnp.float32)
     total = targets.sum((-3, -2))
@@ -41,8 +47,8 @@ def sigmoid_cross_entropy(
 ) -> Float[Array, ""]:
     """Compute the original's "SCE": binary cross entropy in nats summed over a map's pixels, mean over labelled joints.
 
-    `targets` in [0, 1], discs in the original. `visible` 1 = labelled. A visible joint outside the map has a zero
-    target and does count: there the network is to see nothing.
+    `targets` in [0, 1], discs in the original. A visible joint outside the map has a zero target and does count: there
+    the network is to see nothing.
     """
     logits, targets = jnp.asarray(logits, jnp.float32), jnp.asarray(targets, jnp.float32)
     # max(x, 0) - x t + log(1 + exp(-|x|)): the form that neither overflows nor loses digits.
@@ -58,11 +64,57 @@ def mean_square(
 ) -> Float[Array, ""]:
     """Compute the original's "MSE": (sigmoid(logits) - targets)^2 summed over pixels, mean over labelled joints.
 
-    `targets` in [0, 1], Gaussians of peak 1 in the original. `visible` 1 = labelled.
+    `targets` in [0, 1], Gaussians of peak 1 in the original. A visible joint outside the map counts, as above.
     """
     logits, targets = jnp.asarray(logits, jnp.float32), jnp.asarray(targets, jnp.float32)
     loss = jnp.square(jax.nn.sigmoid(logits) - targets).sum((-3, -2))
     return _mean_over_joints(loss, jnp.asarray(visible).astype(jnp.float32), weight)
+
+
+def distillation(
+    logits: Float[AnyArray, "*lead height width joint"],
+    teacher: Float[AnyArray, "*lead teacher_height teacher_width joint"],
+    visible: Shaped[AnyArray, "*lead joint"],
+    weight: Float[AnyArray, " joint"] | None = None,
+    temperature: float = 1.0,
+) -> Float[Array, ""]:
+    """Compute the cross entropy in nats between a student's softmax over positions and a teacher's joint maps.
+
+    Knowledge distillation (Hinton, Vinyals and Dean, 2015) with positions for classes, as "Fast Human Pose Estimation"
+    (Zhang, Zhu and Ye, CVPR 2019) hands on joint maps. `teacher` holds probabilities, maps >= 0 of any sum such as
+    `joint_maps`; maps of another size are resampled to that of `logits`. At a `temperature` over 1 both distributions
+    are flattened (to the power 1 / temperature) and the loss is multiplied by its square, which keeps the gradient's
+    size. No gradient flows to the teacher. `visible` from 0 to 1 is how far the teacher is to be trusted with a joint:
+    a joint whose map is all zero is left out.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive (1 leaves the distributions as they are), got {temperature}")
+    logits, maps = jnp.asarray(logits, jnp.float32), jax.lax.stop_gradient(jnp.asarray(teacher, jnp.float32))
+    if maps.shape != logits.shape:
+        maps = jax.image.resize(maps, logits.shape, "linear")
+    # The largest value is taken out before the root, so that small maps lose no digits.
+    flat = (maps / jnp.maximum(maps.max((-3, -2), keepdims=True), 1e-30)) ** (1 / temperature)
+    return temperature**2 * spatial_cross_entropy(logits / temperature, flat, visible, weight)
+
+
+def mixture_targets(
+    keypoints: Float[AnyArray, "*lead opinion joint 2"],
+    shares: Float[AnyArray, "*lead opinion joint"],
+    shape: tuple[int, int],
+    sigma: float = 2.0,
+) -> Float[Array, "*lead {shape[0]} {shape[1]} joint"]:
+    """Draw targets (..., height, width, joint) of joints on whose places opinions differ.
+
+    `keypoints` (..., opinion, joint, xy) are heat-map pixels; `shares` >= 0 is how much each opinion on each joint
+    counts, 0 for none. Every opinion is a Gaussian of `sigma` heat-map pixels whose values sum to its share, also where
+    the border cuts it; one that lies wholly outside is dropped. A map's sum is thus the trust in its joint, which is
+    what goes well with it as `visible`. Made for `spatial_cross_entropy`; where opinions agree the target is that of
+    `encode_keypoints`, but for its scale.
+    """
+    shares = jnp.asarray(shares, jnp.float32)
+    maps = encode_keypoints(keypoints, shares > 0, shape, "gaussian", sigma)
+    total = maps.sum((-3, -2), keepdims=True)
+    return (maps / jnp.where(total > 0, total, 1.0) * shares[..., None, None, :]).sum(-4)
 
 
 def _mean_over_joints(

@@ -190,6 +190,31 @@ def test_the_far_wrist_is_hidden_by_the_trunk(two):
     assert not alone.visible[0, 10]
 
 
+def test_a_photograph_is_seen_wherever_the_walker_is_not():
+    """Through a sensor without faults: what two photographs differ by is what the walker leaves free of them."""
+    faultless = {"shadow": 0, "contact": 0, "blur": 0, "noise": 0, "contrast": 1, "brightness": 0, "grey": 0}
+    place = jax.jit(draw_scene)(jax.random.key(2))._replace(
+        **{name: jnp.float32(value) for name, value in faultless.items()}, quality=jnp.float32(100)
+    )
+    once = jax.jit(
+        lambda behind: render(
+            people([(0.0, 0.0)]),
+            jnp.asarray(RADII)[None],
+            dressed(1),
+            camera(90.0, 150.0),
+            place,
+            SIZE,
+            photograph=behind,
+        )
+    )
+    photograph = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    before_it, before_black = once(photograph), once(np.zeros_like(photograph))
+    free = 1 - np.asarray(before_it.silhouette[0])
+    assert 0.05 < (free == 0).mean() < (free < 1).mean() < 0.6
+    np.testing.assert_allclose(before_it.rgb[free == 1], photograph[free == 1], atol=0.3)
+    np.testing.assert_allclose(before_it.rgb - before_black.rgb, free[..., None] * photograph, atol=0.6)
+
+
 def test_frames_of_a_sequence_are_single_renders():
     place, wear, radii = jax.jit(draw_scene)(jax.random.key(3)), dressed(1), jnp.asarray(RADII)[None]
     cameras = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), camera(54.0))._replace(

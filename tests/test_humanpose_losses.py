@@ -1,10 +1,18 @@
 """Losses against float64 NumPy, and the masks."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from humanpose.losses import mean_square, sigmoid_cross_entropy, spatial_cross_entropy
+from humanpose.heatmaps import encode_keypoints
+from humanpose.losses import (
+    distillation,
+    mean_square,
+    mixture_targets,
+    sigmoid_cross_entropy,
+    spatial_cross_entropy,
+)
 
 LOSSES = [spatial_cross_entropy, sigmoid_cross_entropy, mean_square]
 
@@ -88,3 +96,144 @@ def test_the_binary_loss_is_finite_at_extreme_logits():
     logits = np.full((1, 4, 4, 16), 1e4, np.float32)
     assert float(sigmoid_cross_entropy(logits, np.ones_like(logits), np.ones((1, 16)))) == 0
     assert np.isfinite(float(sigmoid_cross_entropy(-logits, np.ones_like(logits), np.ones((1, 16)))))
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "size"), [(sigmoid_cross_entropy, "disc", 5.0), (mean_square, "gaussian", 1.5)]
+)
+def test_the_originals_losses_on_the_originals_targets(loss, kind, size):
+    """Targets drawn pixel by pixel; per joint the sum over pixels times presence, by the number of present joints."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(scale=3, size=(2, 12, 10, 16))
+    places = rng.integers(-4, 16, (2, 16, 2))
+    places[:, 3] = (40, 40)  # annotated, but outside the crop: a zero map that counts
+    present = (rng.random((2, 16)) < 0.7).astype(np.float64)
+    present[:, 3] = 1
+    rows, columns = np.mgrid[:12, :10]
+    total = 0.0
+    for image in range(2):
+        for joint in range(16):
+            across, down = columns - places[image, joint, 0], rows - places[image, joint, 1]
+            if kind == "disc":
+                target = (across**2 + down**2 <= (size / 2) ** 2).astype(np.float64)
+            else:
+                target = np.exp(-(across**2 + down**2) / (2 * size**2))
+                target *= (across >= -4 * size) & (across < 4 * size) & (down >= -4 * size) & (down < 4 * size)
+            shown = 1 / (1 + np.exp(-logits[image, ..., joint]))
+            entropy = -(target * np.log(shown) + (1 - target) * np.log(1 - shown))
+            pixels = entropy if kind == "disc" else (shown - target) ** 2
+            total += pixels.sum() * present[image, joint]
+    targets = encode_keypoints(places.astype(np.float32), present, (12, 10), kind, size)
+    ours = loss(logits.astype(np.float32), targets, present)
+    np.testing.assert_allclose(ours, total / present.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_visibility_between_0_and_1_is_a_weight_of_the_mean(loss):
+    logits, targets, visible, weight = draw(6)
+    trust = np.where(visible, np.random.default_rng(7).uniform(0.1, 1, visible.shape), 0).astype(np.float32)
+    alone = np.zeros_like(trust)
+    total = 0.0
+    for place in zip(*trust.nonzero(), strict=True):
+        alone[place] = 1
+        total += float(trust[place] * weight[place[1]] * loss(logits, targets, alone))
+        alone[place] = 0
+    np.testing.assert_allclose(loss(logits, targets, trust, weight), total / (trust * weight).sum(), rtol=1e-5)
+    np.testing.assert_allclose(loss(logits, targets, 0.3 * trust), loss(logits, targets, trust), rtol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_distillation_against_naive_float64(temperature):
+    logits, _, visible, weight = draw(8)
+    knowing = np.random.default_rng(9).normal(scale=2, size=logits.shape)
+    maps = np.exp(knowing) / np.exp(knowing).sum((1, 2), keepdims=True)
+    total = count = 0.0
+    for image, joint in zip(*visible.nonzero(), strict=True):
+        flat = np.exp(knowing[image, ..., joint] / temperature)
+        student = logits[image, ..., joint].astype(np.float64) / temperature
+        entropy = -(flat / flat.sum() * (student - np.log(np.exp(student).sum()))).sum()
+        total += weight[joint] * temperature**2 * entropy
+        count += weight[joint]
+    ours = distillation(logits, maps.astype(np.float32), visible, weight, temperature)
+    np.testing.assert_allclose(ours, total / count, rtol=1e-5)
+    # of any scale, also a tiny one
+    np.testing.assert_allclose(distillation(logits, 1e-6 * maps, visible, weight, temperature), ours, rtol=1e-4)
+
+
+def test_a_student_learns_the_teachers_maps_and_teaches_the_teacher_nothing():
+    logits, _, visible, _ = draw(10)
+    knowing = np.random.default_rng(11).normal(size=logits.shape).astype(np.float32)
+    maps = jax.nn.softmax(jnp.asarray(knowing), (1, 2))
+    for temperature in (1.0, 2.0):
+        gradient = jax.grad(distillation)(jnp.asarray(knowing), maps, visible, temperature=temperature)
+        assert np.abs(gradient).max() < 1e-6, "at the teacher's own logits there is nothing left to learn"
+    assert np.abs(jax.grad(distillation)(jnp.asarray(logits), maps, visible)).max() > 1e-3
+    assert np.abs(jax.grad(distillation, argnums=1)(jnp.asarray(logits), maps, visible)).max() == 0
+    unknown = maps.at[..., 2].set(0)
+    without = visible.copy()
+    without[:, 2] = False
+    np.testing.assert_allclose(distillation(logits, unknown, visible), distillation(logits, maps, without), rtol=1e-6)
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        distillation(logits, maps, visible, temperature=0.0)
+
+
+def test_a_teacher_of_another_resolution_points_at_the_same_place():
+    """A crop of 48 x 40 pixels: the teacher's maps hold every second of them, the student's every fourth."""
+    place = np.full((1, 16, 2), (21.0, 29.0), np.float32)
+    seen = np.ones((1, 16))
+    fine = encode_keypoints((place + 0.5) / 2 - 0.5, seen, (24, 20), "gaussian", 3.0)
+    pull = np.asarray(jax.grad(distillation)(jnp.zeros((1, 12, 10, 16)), fine, seen), np.float64)
+    taught = 1 / 120 - 16 * pull  # the gradient is the softmax less the target, over the number of joints
+    np.testing.assert_allclose(taught.sum((1, 2)), 1, rtol=1e-4)
+    rows, columns = np.mgrid[:12, :10]
+    centre = np.stack([(taught * axis[..., None]).sum((1, 2)) for axis in (columns, rows)], -1)
+    np.testing.assert_allclose(centre, (place + 0.5) / 4 - 0.5, atol=0.02)
+
+
+def test_targets_of_differing_opinions_are_their_weighted_sum():
+    rng = np.random.default_rng(12)
+    keypoints = rng.uniform(0, 11, (2, 2, 16, 2)).astype(np.float32)
+    keypoints[0, 1, 5] = (-1, 3)  # cut by the border
+    keypoints[0, 1, 6] = np.nan
+    shares = rng.uniform(0.1, 0.9, (2, 2, 16)).astype(np.float32)
+    shares[0, 1, 6] = 0
+    shares[:, :, 7] = 0
+    maps = np.asarray(mixture_targets(keypoints, shares, (12, 12), 1.5), np.float64)
+    rows, columns = np.mgrid[:12, :12]
+    for image in range(2):
+        for joint in range(16):
+            expected = np.zeros((12, 12))
+            for opinion in range(2):
+                share = float(shares[image, opinion, joint])
+                if share:
+                    x, y = keypoints[image, opinion, joint].astype(np.float64)
+                    across, down = columns - x, rows - y
+                    one = np.exp(-(across**2 + down**2) / (2 * 1.5**2))
+                    one *= (across >= -6) & (across < 6) & (down >= -6) & (down < 6)
+                    expected += share * one / one.sum()
+            np.testing.assert_allclose(maps[image, ..., joint], expected, atol=1e-6)
+    np.testing.assert_allclose(maps.sum((1, 2)), shares.sum(1), rtol=1e-5)
+
+
+def test_the_best_answer_to_two_opinions_is_both_by_their_shares():
+    keypoints = np.zeros((1, 2, 16, 2), np.float32)
+    keypoints[:, 0], keypoints[:, 1] = (3, 3), (13, 9)
+    shares = np.broadcast_to(np.array([0.75, 0.25], np.float32)[None, :, None], (1, 2, 16))
+    targets = mixture_targets(keypoints, shares, (14, 18), 1.0)
+    trust = shares.sum(1)
+    best = jnp.log(targets + 1e-12)
+    least = spatial_cross_entropy(best, targets, trust)
+    for only in range(2):
+        one = encode_keypoints(keypoints[:, only], np.ones((1, 16)), (14, 18), "gaussian", 1.0)
+        assert float(spatial_cross_entropy(jnp.log(one + 1e-12), targets, trust)) > float(least) + 0.5
+    gradient = jax.grad(spatial_cross_entropy)(best, targets, trust)
+    assert np.abs(gradient).max() < 1e-6
+
+
+def test_a_joint_that_all_place_outside_the_map_is_left_out():
+    keypoints = np.full((1, 2, 16, 2), 3, np.float32)
+    keypoints[:, :, 4] = 99
+    targets = mixture_targets(keypoints, np.full((1, 2, 16), 0.5), (8, 8), 1.0)
+    assert (np.asarray(targets)[..., 4] == 0).all()
+    logits = jnp.zeros((1, 8, 8, 16)).at[..., 4].set(jnp.nan)
+    np.testing.assert_allclose(spatial_cross_entropy(logits, targets, np.ones((1, 16))), np.log(64), rtol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from train.config import OptimizerConfig
-from train.data import Prefetch, make_batch, sample_indices
+from train.data import Kept, Prefetch, make_batch, sample_indices
 from train.export import newest_weights
 from train.loop import NonFiniteLossError, fit, init_state, make_optimizer, make_train_step
 
@@ -142,3 +142,29 @@ def test_prefetch_hands_on_what_making_a_batch_raised():
     with pytest.raises(ValueError, match="batch 0 has no pictures"):
         ahead(0)
     ahead.close()
+
+
+def test_pictures_are_made_once_while_there_is_room():
+    made = []
+
+    def picture(key):
+        made.append(key)
+        return np.full(100, key, np.uint8)
+
+    kept = Kept(picture, room=250)
+    for _ in range(2):
+        for key in (1, 2, 3):
+            np.testing.assert_array_equal(kept(key), np.full(100, key))
+    assert made == [1, 2, 3, 3], "two fit; the third is made anew each time"
+    with pytest.raises(ValueError, match="read-only"):
+        kept(1)[0] = 9
+
+
+def test_a_picture_that_cannot_be_made_is_not_kept():
+    def broken(key):
+        raise ValueError(f"{key} cannot be read")
+
+    kept = Kept(broken)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="picture a cannot be read"):
+            kept("picture a")

@@ -12,7 +12,7 @@ from humanpose.datasets.record import PoseRecord
 from humanpose.heatmaps import encode_keypoints
 from humanpose.losses import spatial_cross_entropy
 from humanpose.skeleton import INDEX
-from train.pose import add_opinion, make_sample
+from train.pose import make_loss, make_sample
 from train.pose_data import OPINION, with_opinions
 
 KNEE, WRIST = INDEX["l_knee"], INDEX["r_wrist"]
@@ -39,43 +39,52 @@ def test_an_opinion_goes_the_way_of_the_annotation(mirrored):
     assert np.count_nonzero(drawn["opinion"][:, 2]) == 1
 
 
+def loss_of(logits, batch) -> float:
+    return float(make_loss(sigma=1.0)(lambda images, train: jnp.asarray(logits), batch, None)[0])
+
+
+def batch_of(opinion) -> dict[str, np.ndarray]:
+    """One 128x96 crop in which the annotator puts the left knee at heat-map pixel (6, 10), x before y."""
+    keypoints, visible = np.zeros((1, 16, 2), np.float32), np.zeros((1, 16), np.float32)
+    keypoints[0, KNEE], visible[0, KNEE] = (25.5, 41.5), 1
+    return {
+        "images": np.zeros((1, 128, 96, 3), np.uint8), "keypoints": keypoints, "visible": visible, "opinion": opinion
+    }  # fmt: skip
+
+
 def test_the_best_answer_to_two_opinions_is_a_map_that_weighs_both():
-    """Cross entropy is least for the mixture itself: at the annotator's place 1, at the other's 0.5 of the mass."""
-    size, sigma = (32, 24), 1.0
-    keypoints = np.zeros((1, 16, 2), np.float32)
-    keypoints[0, KNEE] = (25.5, 41.5)  # crop pixels: the middle of heat-map pixel (6, 10)
-    visible = np.zeros((1, 16), np.float32)
-    visible[0, KNEE] = 1
+    """Cross entropy is least for the mixture itself, 2 : 1 where the second opinion counts half."""
     opinion = np.zeros((1, 16, 3), np.float32)
-    opinion[0, KNEE] = (65.5, 81.5, 0.5)  # (16, 20)
-    opinion[0, WRIST] = (33.5, 33.5, 0.5)  # (8, 8): on this joint the annotator said nothing
-    targets, weights = add_opinion(
-        encode_keypoints((keypoints - 1.5) / 4, visible, size, "gaussian", sigma), jnp.asarray(visible), opinion, sigma
+    opinion[0, KNEE] = (65.5, 81.5, 0.5)  # heat-map pixel (16, 20)
+    batch = batch_of(opinion)
+    maps = encode_keypoints(np.array([[[6.0, 10.0]], [[16.0, 20.0]]]), np.ones((2, 1)), (32, 24), "gaussian", 1.0)
+
+    def loss(share: float) -> float:
+        logits = np.zeros((1, 32, 24, 16), np.float32)
+        logits[0, ..., KNEE] = np.log((1 - share) * maps[0, ..., 0] + share * maps[1, ..., 0] + 1e-9)
+        return loss_of(logits, batch)
+
+    losses = {share: loss(share) for share in (0.05, 0.2, 1 / 3, 0.5, 0.8)}
+    assert min(losses, key=losses.get) == 1 / 3
+
+
+def test_an_opinion_stands_in_where_the_annotator_said_nothing():
+    opinion = np.zeros((1, 16, 3), np.float32)
+    opinion[0, WRIST] = (33.5, 33.5, 0.5)  # heat-map pixel (8, 8)
+    right, wrong = np.zeros((1, 32, 24, 16), np.float32), np.zeros((1, 32, 24, 16), np.float32)
+    right[0, 8, 8, WRIST] = wrong[0, 20, 8, WRIST] = 5
+    assert loss_of(right, batch_of(opinion)) < loss_of(wrong, batch_of(opinion)) - 0.1
+    without = batch_of(np.zeros((1, 16, 3), np.float32))
+    assert loss_of(right, without) == pytest.approx(loss_of(wrong, without))
+
+
+def test_samples_without_an_opinion_keep_the_loss_of_one():
+    logits = np.random.default_rng(0).normal(size=(1, 32, 24, 16)).astype(np.float32)
+    batch = batch_of(np.zeros((1, 16, 3), np.float32))
+    targets = encode_keypoints((batch["keypoints"] - 1.5) / 4, batch["visible"], (32, 24), "gaussian", 1.0)
+    assert loss_of(logits, batch) == pytest.approx(
+        float(spatial_cross_entropy(logits, targets, batch["visible"])), rel=1e-5
     )
-    mass = np.asarray(targets)[0]
-    assert mass[10, 6, KNEE] == pytest.approx(1, abs=1e-5)
-    assert mass[20, 16, KNEE] == pytest.approx(0.5, abs=1e-5)
-    assert mass[8, 8, WRIST] == pytest.approx(0.5, abs=1e-5)
-    np.testing.assert_allclose(np.asarray(weights)[0, [KNEE, WRIST]], [1, 0.5])
-    assert np.count_nonzero(np.asarray(weights)) == 2
-
-    def loss(map_):
-        return float(spatial_cross_entropy(np.log(map_ + 1e-9)[None], targets, weights))
-
-    def blurred(map_):
-        return map_ / np.maximum(map_.sum((0, 1)), 1e-9)
-
-    one_sided = mass.copy()
-    one_sided[15:, 11:, KNEE] = 0
-    assert loss(blurred(mass)) < loss(blurred(one_sided))
-
-
-def test_samples_without_an_opinion_keep_their_targets():
-    targets = np.random.default_rng(0).random((3, 8, 6, 16), np.float32)
-    visible = np.ones((3, 16), np.float32)
-    added, weights = add_opinion(targets, visible, np.zeros((1, 16, 3), np.float32), 1.0)
-    np.testing.assert_array_equal(np.asarray(added), targets)
-    np.testing.assert_array_equal(np.asarray(weights), visible)
 
 
 def opinions_file(path: Path, rows: int = LSPET_TRAINED) -> Path:

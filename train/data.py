@@ -1,7 +1,8 @@
 """Batches as a function of the step: shuffled by epoch, made by threads ahead of time, and the same after a resume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Any, Self
 
 import jax
@@ -26,6 +27,31 @@ def make_batch(step: int, batch_size: int, count: int, seed: int, sample: MakeSa
     indices = sample_indices(step, batch_size, count, seed)
     rows = [sample(int(i), np.random.default_rng((seed, step, place))) for place, i in enumerate(indices)]
     return jax.tree.map(lambda *values: np.stack(values), *rows)
+
+
+class Kept:
+    """Remembers the arrays of `make(key)`, read-only, while they fit into `room` bytes; the others are made anew.
+
+    Nothing is dropped for what comes later: an epoch goes through everything once, and in that order whatever was used
+    least recently is what is needed next.
+    """
+
+    def __init__(self, make: Callable[[Any], np.ndarray], room: int = 2**30):
+        self._make, self._left = make, room
+        self._kept: dict[Hashable, np.ndarray] = {}
+        self._lock = Lock()
+
+    def __call__(self, key: Any) -> np.ndarray:
+        """The array of `key`; raises what making it raised. May be called from several threads."""
+        found = self._kept.get(key)
+        if found is None:
+            found = self._make(key)
+            with self._lock:
+                if key not in self._kept and found.nbytes <= self._left:
+                    found.flags.writeable = False
+                    self._kept[key] = found
+                    self._left -= found.nbytes
+        return found
 
 
 class Prefetch:

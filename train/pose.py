@@ -10,8 +10,8 @@ from flax import nnx
 
 from humanpose.augment import AugmentConfig, carry_keypoints, draw_affine, draw_colour
 from humanpose.datasets.record import PoseRecord
-from humanpose.heatmaps import decode_joint_maps, encode_keypoints
-from humanpose.losses import spatial_cross_entropy
+from humanpose.heatmaps import decode_joint_maps
+from humanpose.losses import mixture_targets, spatial_cross_entropy
 from humanpose.metrics import JointScore, pck
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.preprocess import crop, crop_affine
@@ -25,7 +25,13 @@ STRIDE = 4
 PHOTOGRAPHS = AugmentConfig(rotation=40.0, turned=0.05)
 LANDMARKS = AugmentConfig(rotation=10.0, zoom=(0.8, 1.25), coarse=0.15, flip=0.0)
 """Not mirrored: filmed walkers all go to the right, which tells the near side from the far one when details do not."""
+
 Images = Callable[[PoseRecord], np.ndarray]
+
+
+def to_map(keypoints):
+    """Crop pixels -> heat-map pixels."""
+    return (keypoints - (STRIDE - 1) / 2) / STRIDE
 
 
 def make_loss(sigma: float, draw_walkers: Callable | None = None):
@@ -41,32 +47,20 @@ def make_loss(sigma: float, draw_walkers: Callable | None = None):
                 for real, walker in zip((images, keypoints, visible), drawn, strict=True)
             )
         logits = model(images, train=True)
-        on_map = (keypoints - (STRIDE - 1) / 2) / STRIDE
-        targets = encode_keypoints(on_map, visible, logits.shape[1:3], "gaussian", sigma)
-        if "opinion" in batch:
-            targets, visible = add_opinion(targets, visible, batch["opinion"], sigma)
+        on_map = to_map(keypoints)
+        # the walkers, who come last, have one opinion: the truth
+        second = jnp.pad(batch["opinion"], ((0, visible.shape[0] - batch["opinion"].shape[0]), (0, 0), (0, 0)))
+        opinions = jnp.stack([on_map, to_map(second[..., :2])], axis=1)
+        shares = jnp.stack([visible, second[..., 2]], axis=1)
+        targets = mixture_targets(opinions, shares, logits.shape[1:3], sigma)
+        visible = shares.max(1)
         loss = spatial_cross_entropy(logits, targets, visible)
         found, _ = decode_joint_maps(jax.nn.softmax(jax.lax.stop_gradient(logits), axis=(1, 2)))
         distance = jnp.linalg.norm(found - on_map, axis=-1) * STRIDE
-        return loss, {"distance_pixels": jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1)}
+        annotated = shares[:, 0]
+        return loss, {"distance_pixels": jnp.sum(distance * annotated) / jnp.maximum(jnp.sum(annotated), 1)}
 
     return loss_fn
-
-
-def add_opinion(targets, visible, opinion, sigma: float):
-    """Targets and weights with a second opinion on some joints of the batch's first samples.
-
-    `opinion` (sample, joint, xyv): crop pixels and a weight from 0 to 1. Where both opinions agree the target becomes
-    firmer; where they do not, the network learns that the joint is at one of two places, as likely as they weigh; where
-    only the second has one, it counts as much as it weighs.
-    """
-    missing = visible.shape[0] - opinion.shape[0]
-    opinion = jnp.pad(opinion, ((0, missing), (0, 0), (0, 0)))
-    weight = opinion[..., 2]
-    second = encode_keypoints(
-        (opinion[..., :2] - (STRIDE - 1) / 2) / STRIDE, weight > 0, targets.shape[1:3], "gaussian", sigma
-    )
-    return targets + weight[:, None, None] * second, jnp.maximum(visible, weight)
 
 
 def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, int], config: AugmentConfig):
@@ -79,9 +73,7 @@ def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, 
         keypoints, visible = carry_keypoints(record.keypoints, record.visible, affine, exchanged, size)
         picture = draw_colour(rng, crop(images(record), affine, size), config)
         second = np.zeros((16, 3), np.float32) if record.opinion is None else record.opinion
-        where, sure = carry_keypoints(second[:, :2], second[:, 2] > 0, affine, exchanged, size)
-        weight = second[FLIP, 2] if exchanged else second[:, 2]
-        opinion = np.concatenate([where, (weight * sure)[:, None]], axis=1).astype(np.float32)
+        opinion = np.column_stack(carry_keypoints(second[:, :2], second[:, 2], affine, exchanged, size))
         return {"images": picture, "keypoints": keypoints, "visible": visible.astype(np.float32), "opinion": opinion}
 
     return sample

@@ -1,7 +1,7 @@
 """The annotated pictures of the pose task: which are learned from, which only measure, and how a picture is fetched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from humanpose.datasets.landmarks import body_box, read_landmarks, walks_left
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX, from_blazepose
+from train.data import Kept
 
 OPINION = 0.7
 """How much BlazePose's opinion on a joint weighs beside the annotator's."""
@@ -20,18 +21,23 @@ OPINION = 0.7
 
 @dataclass(frozen=True)
 class PoseData:
-    """Records of every part, and the frames of the videos among them: {(path, frame): uint8 RGB}."""
+    """Records of every part, and the frames of the videos among them: {(path, frame): uint8 RGB}.
+
+    Photographs are decoded when they are first asked for, and kept: decoding takes as long as everything else that is
+    done to a sample.
+    """
 
     photographs: list[PoseRecord]
     landmarks: list[PoseRecord]
     held_out: dict[str, list[PoseRecord]]
     frames: dict[tuple[Path, int], np.ndarray]
+    photograph: Kept = field(default_factory=lambda: Kept(read_picture))
 
     def image(self, record: PoseRecord) -> np.ndarray:
         """The record's picture, uint8 RGB; ValueError where a photograph cannot be read."""
         if record.frame is not None:
             return self.frames[record.path, record.frame]
-        return read_picture(record.path)
+        return self.photograph(record.path)
 
 
 def load_pose_data(root: Path, opinions: Path | None = None) -> PoseData:

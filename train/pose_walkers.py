@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from gaitnet.walkers.appearance import draw_appearance
 from gaitnet.walkers.body import RADII, draw_person
@@ -24,9 +24,12 @@ SHARED = 3
 
 
 def draw_walker(
-    key: PRNGKeyArray, scene: Scene, size: tuple[int, int]
+    key: PRNGKeyArray, scene: Scene, size: tuple[int, int], photograph: UInt8[Array, "height width 3"] | None = None
 ) -> tuple[Float[Array, "height width 3"], Float[Array, "16 2"], Float[Array, " 16"]]:
-    """A crop (RGB 0..255) of a new person in new clothes, its keypoints (crop pixels), their weights."""
+    """A crop (RGB 0..255) of a new person in new clothes, its keypoints (crop pixels), their weights.
+
+    With a `photograph` of the crop's size the person stands before that, in the scene's light and before its camera.
+    """
     keys = jax.random.split(key, 14)
     person = draw_person(keys[0])
     condition = jax.random.randint(keys[1], (), 0, len(CONDITIONS))
@@ -51,6 +54,7 @@ def draw_walker(
         scene,
         size,
         jax.random.bits(keys[11], (), jnp.uint32),
+        photograph=photograph,
     )
     grey = jnp.mean(drawn.rgb, axis=-1, keepdims=True)
     rgb = jnp.where(jax.random.bernoulli(keys[12], 0.25), jnp.broadcast_to(grey, drawn.rgb.shape), drawn.rgb)
@@ -65,13 +69,28 @@ def draw_walker(
 
 
 def walkers_drawer(size: tuple[int, int]):
-    """`draw(keys (walker,)) -> (images, keypoints, weights)`, batched; drawn one by one, which suits a CPU's caches."""
+    """`draw(keys (walker,), photographs=None) -> (images, keypoints, weights)`, batched.
 
-    def draw(keys: PRNGKeyArray) -> tuple[Array, Array, Array]:
+    The first walkers stand before `photographs` (photograph, height, width, 3), as many as there are, the others before
+    drawn walls. Drawn one by one, which suits a CPU's caches.
+    """
+
+    def draw(
+        keys: PRNGKeyArray, photographs: UInt8[Array, "photograph height width 3"] | None = None
+    ) -> tuple[Array, Array, Array]:
         scenes = jax.lax.map(draw_scene, keys[::SHARED])
         place = jnp.arange(keys.shape[0]) // SHARED
-        return jax.lax.map(
-            lambda one: draw_walker(one[0], jax.tree.map(lambda leaf: leaf[one[1]], scenes), size), (keys, place)
-        )
+
+        def one(of: tuple[Array, Array, Array | None]) -> tuple[Array, Array, Array]:
+            return draw_walker(of[0], jax.tree.map(lambda leaf: leaf[of[1]], scenes), size, of[2])
+
+        if photographs is None:
+            return jax.lax.map(one, (keys, place, None))
+        before = min(photographs.shape[0], keys.shape[0])
+        drawn = jax.lax.map(one, (keys[:before], place[:before], photographs[:before]))
+        if before == keys.shape[0]:
+            return drawn
+        others = jax.lax.map(one, (keys[before:], place[before:], None))
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), drawn, others)
 
     return draw

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, UInt32
+from jaxtyping import Array, Bool, Float, UInt8, UInt32
 
 from gaitnet.walkers.appearance import Appearance
 from gaitnet.walkers.body import RADII
@@ -79,24 +79,33 @@ def draw(
     with_jpeg: bool = True,
     bands: int = 6,
     around: Prepared | None = None,
+    photograph: Float[Array, "height width rgb=3"] | UInt8[Array, "height width rgb=3"] | None = None,
 ) -> Rendered:
     """The pixels of one prepared frame, `bands` strips of rows one after the other (1 suits a GPU).
 
     `around`, the same frame at other moments of its exposure (a leading axis), blurs what moves; labels and silhouettes
     are those of the frame itself. Why strips: a loop is what keeps XLA on a CPU from drawing a pixel again for every
-    neighbour that blurs with it.
+    neighbour that blurs with it. `photograph` (0..255, of `size`) stands behind the walkers in place of wall and floor;
+    shadow, lens and sensor are the scene's.
     """
     height = -(-size[0] // bands)
+    behind = None
+    if photograph is not None:
+        rows = jnp.pad(photograph.astype(jnp.float32), ((0, bands * height - size[0]), (0, 0), (0, 0)), "edge")
+        behind = rows.reshape(bands, height, size[1], 3)
 
-    def strip(top: Float[Array, ""]) -> tuple[Array, Array, Array]:
+    def strip(place: tuple[Array, Array | None]) -> tuple[Array, Array, Array]:
+        top, behind = place
         line, column = jnp.meshgrid(top + jnp.arange(height), jnp.arange(size[1], dtype=jnp.float32), indexing="ij")
-        packed, silhouettes, depth = _strip(prepared, scene, column, line)
+        packed, silhouettes, depth = _strip(prepared, scene, column, line, behind)
         if around is not None:
-            others = jax.lax.map(lambda moment: jnp.stack(_loosen(_strip(moment, scene, column, line)[0])), around)
+            others = jax.lax.map(
+                lambda moment: jnp.stack(_loosen(_strip(moment, scene, column, line, behind)[0])), around
+            )
             packed = _tighten(list(jnp.concatenate([jnp.stack(_loosen(packed))[None], others]).mean(axis=0)))
         return packed, silhouettes, depth
 
-    packed, silhouettes, depth = jax.lax.map(strip, jnp.arange(bands, dtype=jnp.float32) * height)
+    packed, silhouettes, depth = jax.lax.map(strip, (jnp.arange(bands, dtype=jnp.float32) * height, behind))
     packed, depth = (plane.reshape(bands * height, size[1])[: size[0]] for plane in (packed, depth))
     silhouettes = silhouettes.transpose(1, 0, 2, 3).reshape(-1, bands * height, size[1])[:, : size[0]]
     keypoints, distance = jax.vmap(project, (None, 0))(prepared.camera, prepared.points[:, :16])
@@ -107,8 +116,10 @@ def draw(
     return Rendered(expose(_loosen(packed), scene, seed, with_jpeg), silhouettes, keypoints, visible, depth)
 
 
-def _strip(prepared: Prepared, scene: Scene, column: Array, line: Array) -> tuple[Array, Array, Array]:
-    """Packed colours, silhouettes and depth of some pixels."""
+def _strip(
+    prepared: Prepared, scene: Scene, column: Array, line: Array, behind: Array | None
+) -> tuple[Array, Array, Array]:
+    """Packed colours, silhouettes and depth of some pixels; `behind` is seen past the walkers, by default the scene."""
     camera = prepared.camera
     layers = []
     for index in range(prepared.points.shape[0]):
@@ -119,6 +130,8 @@ def _strip(prepared: Prepared, scene: Scene, column: Array, line: Array) -> tupl
         cone, depth, coverage = cover(one.projected, column, line)
         layers.append((depth, coverage, paint(one, cone, depth, camera, scene, column, line)))
     back = backdrop(scene, camera, column, line)
+    if behind is not None:
+        back = back._replace(rgb=tuple(jnp.moveaxis(behind, -1, 0)))
     dark = shadow(back, scene, prepared.points, 0.9 * jnp.max(prepared.cones.radius[:, :2], (1, 2)))
     remaining = jnp.ones(column.shape)
     colors = [jnp.zeros(column.shape) for _ in range(3)]
@@ -157,6 +170,7 @@ def render(
     size: tuple[int, int] = (192, 144),
     seed: UInt32[Array, ""] | int = 0,
     with_jpeg: bool = True,
+    photograph: Float[Array, "height width rgb=3"] | UInt8[Array, "height width rgb=3"] | None = None,
 ) -> Rendered:
     """One picture of walkers in a scene.
 
@@ -169,11 +183,14 @@ def render(
         size: (height, width) in pixels.
         seed: of the sensor's noise.
         with_jpeg: whether `scene.quality` is applied; leave it to the codec for what goes into a file.
+        photograph: what stands behind the walkers in place of the scene's wall and floor, 0..255, of `size`: sharper
+            than a photograph on the wall (`draw_scene`), which is spread over 13 m.
 
     Returns:
         The picture, what is whose in it, and where the joints are.
     """
-    return draw(prepare(points, radii, appearance, camera), scene, size, jnp.asarray(seed, jnp.uint32), with_jpeg)
+    prepared = prepare(points, radii, appearance, camera)
+    return draw(prepared, scene, size, jnp.asarray(seed, jnp.uint32), with_jpeg, photograph=photograph)
 
 
 def render_frames(
