@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gaitnet.overlay import Seen
     from gaitnet.recognizer import GaitRecognizer
 
-SHOWN = 4
+SHOWN = 3
 """People that the table on the terminal has room for."""
 
 
@@ -76,7 +76,9 @@ def _opened(number: int) -> "Iterator[Callable[[], np.ndarray | None]]":
     """A function that gives the camera's next picture, RGB, or None where there is none any more."""
     import cv2
 
-    level = cv2.setLogLevel(0)  # what OpenCV says of cameras that are not there is of no use to anybody
+    said: Any = cv2.utils.logging
+    level = said.getLogLevel()
+    said.setLogLevel(said.LOG_LEVEL_SILENT)  # what OpenCV says of cameras that are not there helps nobody
     capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():
@@ -93,7 +95,7 @@ def _opened(number: int) -> "Iterator[Callable[[], np.ndarray | None]]":
         yield following
     finally:
         capture.release()
-        cv2.setLogLevel(level)
+        said.setLogLevel(level)
 
 
 def _follower(recognizer: "GaitRecognizer") -> "Callable[[np.ndarray, int, float], list[tuple[int, Seen]]]":
@@ -123,10 +125,10 @@ def _follower(recognizer: "GaitRecognizer") -> "Callable[[np.ndarray, int, float
         boxes = np.array([track.boxes[-1] for track in here], np.float32)
         keypoints, probability = recognizer.pose.joints(image, boxes)
         people = []
-        for track, *column in zip(here, boxes, keypoints, probability, strict=True):
+        for track, box, joints, sure_of in zip(here, boxes, keypoints, probability, strict=True):
             track.forget(len(track.indices) - 1)
             number = numbers.setdefault(track.track_id, len(numbers) + 1)
-            people.append((number, Seen(*column, Label(f"person {number}"))))
+            people.append((number, Seen(box, joints, sure_of, Label(f"person {number}"))))
         return sorted(people, key=lambda one: one[0])
 
     return follow

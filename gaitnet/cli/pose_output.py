@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 TRUSTED = 0.2
 """Joint probability from which a joint counts as seen; below it is a guess."""
-BESIDE = 4
+BESIDE = 3
 """People that a table of 80 columns has room for."""
 
 COCO_JOINTS = (
