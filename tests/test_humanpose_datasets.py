@@ -145,11 +145,11 @@ def walker(frame, x, left=False, bent=4.0):
     """A record of somebody 100 pixels tall at x, whose knees bend forward by so many pixels."""
     keypoints = np.zeros((16, 2), np.float32)
     side = -1 if left else 1
-    for index, name in enumerate("ankle knee hip".split()):
+    for index, name in enumerate(["ankle", "knee", "hip"]):
         for leg in "rl":
             keypoints[INDEX[f"{leg}_{name}"]] = (bent * side * (name == "knee"), 95 - 25 * index)
     keypoints[[INDEX["r_shoulder"], INDEX["l_shoulder"]], 1] = 20
-    keypoints += np.random.default_rng(frame).normal(0, 0.5, (16, 2)) + (x, 0)
+    keypoints += np.random.default_rng(frame).normal(0, 0.5, (16, 2)) + np.array([x, 0])
     box = np.array([x - 20, 0, x + 20, 100], np.float32)
     return PoseRecord(Path("x.mp4"), frame, box, keypoints.astype(np.float32), np.ones(16, bool), "clip")
 

@@ -135,7 +135,7 @@ def test_distances_are_told_on_the_original_networks_grid():
     np.testing.assert_allclose(scale[:2], [1.0, 0.5])
     assert np.isnan(scale[2])
     keypoints = np.stack([person()[0]] * 3)
-    predicted = keypoints + (6, 8)
+    predicted = keypoints + np.array([6, 8])
     predicted[0, 3] = np.nan
     score = mean_distance(predicted, keypoints, np.ones((3, 16), bool), scale)
     assert score.overall == pytest.approx((15 * 10 + 16 * 5) / 31)
@@ -145,7 +145,7 @@ def test_distances_are_told_on_the_original_networks_grid():
 def test_errors_say_what_is_missing_and_what_was_not_found():
     keypoints, visible = person()
     visible[2] = False
-    predicted = keypoints + (3, 4)
+    predicted = keypoints + np.array([3, 4])
     predicted[5] = np.inf
     errors = joint_errors(predicted, keypoints, visible)
     assert np.isnan(errors[2])
