@@ -177,6 +177,8 @@ def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeyp
     assert asked == [(tmp_path / "pose", True, "argmax")]
     assert "--only clips --flip-test --decoding argmax" in (tmp_path / "pose.html").read_text()
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights: network)
+    assert "nothing of that is in" in bad("evaluate", "pose", "--root", data, "--only", "kth")
 
 
 def test_the_gallery_is_sorted_and_chosen_without_a_script(results):

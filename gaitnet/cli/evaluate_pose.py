@@ -107,6 +107,10 @@ def pose(
                         legs.setdefault(known, Legs()).add(pictures, found)
                 done += len(pictures.owners)
                 progress(done, None)
+    if not tallies:
+        raise ValueError(
+            f"--only: {' and '.join(only or [])}: nothing of that is in {root}; see gaitnet evaluate pose -h"
+        )
     found_legs, of_legs = leg_tables(_together_last(legs))
     options = [f"--every {every}"] * (every > 1) + [f"--only {part.value}" for part in only or []]
     options += ["--flip-test"] * flip_test + [f"--decoding {decoding.value}"] * (decoding is not Decoding.subpixel)
