@@ -113,7 +113,7 @@ def test_people_before_a_camera_keep_their_numbers(place, camera, monkeypatch):
     def find(image):
         find.calls += 1
         boxes = np.array([[2.0, 4, 18, 44], [40, 4, 56, 44]])
-        kept = [1] if find.calls == 6 else [1, 0] if find.calls % 2 else [0, 1]
+        kept = [1] if find.calls == 7 else [1, 0] if find.calls % 2 else [0, 1]
         return boxes[kept], np.full(len(kept), 0.9)
 
     find.calls = 0

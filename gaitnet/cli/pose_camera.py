@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gaitnet.cli.output import note, rounded
+from gaitnet.cli.output import note, rounded, waiting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,11 +48,14 @@ def watch(recognizer: "GaitRecognizer", number: int, seconds: float | None, targ
         pictures = stack.enter_context(_opened(number))
         write = stack.enter_context(_line_by_line(lines))
         writer = stack.enter_context(VideoWriter(film)) if overlay else None
+        image = pictures()
+        if image is None:
+            raise ValueError(f"--camera: camera {number} is there, but gives no picture; is it in use elsewhere?")
+        follow = _follower(recognizer, image)
         show = stack.enter_context(_live_table(number))
-        follow = _follower(recognizer)
         began = time.monotonic()
         try:
-            while (image := pictures()) is not None:
+            while image is not None:
                 now = time.monotonic() - began if done else 0.0
                 if seconds is not None and now >= seconds:
                     break
@@ -62,12 +65,11 @@ def watch(recognizer: "GaitRecognizer", number: int, seconds: float | None, targ
                     writer.write(draw(image, [seen for _, seen in people]), now)
                 show(people, done / now if now else 0.0)
                 done, last, most = done + 1, now, max(most, len(people))
+                image = pictures()
             else:
                 note(f"camera {number} gave no further picture")
         except KeyboardInterrupt:  # the usual way to end it
             note("stopped")
-        if not done:
-            raise ValueError(f"--camera: camera {number} is there, but gives no picture; is it in use elsewhere?")
     return Watched(done, last, most, [lines, film] if overlay else [lines])
 
 
@@ -98,8 +100,10 @@ def _opened(number: int) -> "Iterator[Callable[[], np.ndarray | None]]":
         said.setLogLevel(level)
 
 
-def _follower(recognizer: "GaitRecognizer") -> "Callable[[np.ndarray, int, float], list[tuple[int, Seen]]]":
-    """Joints of everybody in the next picture, each under a number that stays theirs."""
+def _follower(
+    recognizer: "GaitRecognizer", first: "np.ndarray"
+) -> "Callable[[np.ndarray, int, float], list[tuple[int, Seen]]]":
+    """Joints of everybody in the next picture, each under a number that stays theirs; ready for such as the `first`."""
     import numpy as np
 
     from gaitnet.cli.pose import CERTAIN
@@ -110,6 +114,10 @@ def _follower(recognizer: "GaitRecognizer") -> "Callable[[np.ndarray, int, float
     tracker, numbers = Tracker(), dict[int, int]()
     if recognizer.detector is None:
         note("these weights hold no detector: each picture is taken as one person, head to feet")
+    with waiting("getting ready"):  # compiled now, so that no time is lost once the clock runs
+        recognizer.pose.joints(first)
+        if recognizer.detector is not None:
+            recognizer.detector(first)
 
     def follow(image: "np.ndarray", frame: int, now: float) -> "list[tuple[int, Seen]]":
         if recognizer.detector is None:
