@@ -1,8 +1,9 @@
 """HumanPoseNN as its user holds it: images in, pose features, heat maps or joints out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -97,9 +98,15 @@ class HumanPoseNN:
         self._describe = jax.jit(describe)
 
     @classmethod
-    def load(cls, directory_or_name: str | Path | None = None, flip_test: bool = False) -> "HumanPoseNN":
+    def load(
+        cls,
+        directory_or_name: str | Path | None = None,
+        flip_test: bool = False,
+        decoding: Literal["argmax", "subpixel"] = "subpixel",
+    ) -> "HumanPoseNN":
         """Load a MobilePose checkpoint: a folder, the name of one that ships, or the default one.
 
+        `flip_test` as above; `decoding` says how a joint's place is read off its map (`heatmaps.decode_joint_maps`).
         Raises `checkpoint.CheckpointError` where it is missing, damaged, or not a pose checkpoint.
         """
         model, sha256 = checkpoint.load_model(
@@ -107,7 +114,8 @@ class HumanPoseNN:
             MobilePoseConfig,
             lambda config: MobilePose(config, rngs=nnx.Rngs(0)),
         )
-        return cls(model, (model.config.image_height, model.config.image_width), flip_test=flip_test, sha256=sha256)
+        decode = partial(decode_joint_maps, method=decoding)
+        return cls(model, (model.config.image_height, model.config.image_width), decode, flip_test, sha256)
 
     def forward(
         self, crops: UInt8[np.ndarray, "batch height width 3"]

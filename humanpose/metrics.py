@@ -13,6 +13,9 @@ from jaxtyping import Float, Shaped
 
 from humanpose.skeleton import INDEX
 
+GRID, ROOM = 299, 1.25
+"""The original network's picture, in pixels, and how much more than the person it shows: distances are told in it."""
+
 
 @dataclass(frozen=True, eq=False)
 class JointScore:
@@ -68,6 +71,38 @@ def head_length(
     return _segment(keypoints, visible, "upper_neck", "head_top")
 
 
+def torso_diameter(
+    keypoints: Shaped[np.ndarray, "*lead 16 2"], visible: Shaped[np.ndarray, "*lead 16"]
+) -> Float[np.ndarray, "*lead"]:
+    """Return the distance from left shoulder to right hip in pixels; NaN where one of the two is missing."""
+    return _segment(keypoints, visible, "l_shoulder", "r_hip")
+
+
+def grid_scale(boxes: Shaped[np.ndarray, "*lead 4"]) -> Float[np.ndarray, "*lead"]:
+    """Return pixels of the 299 grid per image pixel, for people in boxes x0, y0, x1, y1.
+
+    The grid is a square picture of 299 pixels, of which the longer side of the person's box takes the 1.25th part: what
+    the original network looked at. NaN where the box has no extent.
+    """
+    corners = np.asarray(boxes, np.float64)
+    longer = (corners[..., 2:] - corners[..., :2]).max(-1)
+    return np.asarray(GRID / (ROOM * np.where(longer > 0, longer, np.nan)))
+
+
+def joint_errors(
+    predicted: Shaped[np.ndarray, "*lead joint 2"],
+    keypoints: Shaped[np.ndarray, "*lead joint 2"],
+    visible: Shaped[np.ndarray, "*lead joint"],
+) -> Float[np.ndarray, "*lead joint"]:
+    """Return how far each joint is from its annotation, in pixels: NaN where there is none, inf where none was found.
+
+    A prediction that is not finite counts as not found. `errors <= share * length` are the hits of every PCK.
+    """
+    _check(predicted, keypoints, visible)
+    distance = _distance(predicted, keypoints)
+    return np.where(np.asarray(visible).astype(bool), np.where(np.isfinite(distance), distance, np.inf), np.nan)
+
+
 def pck(
     predicted: Shaped[np.ndarray, "*lead 16 2"],
     keypoints: Shaped[np.ndarray, "*lead 16 2"],
@@ -118,7 +153,7 @@ def pdj(
 
     The reference is their torso diameter, left shoulder to right hip, and no other diagonal stands in for it.
     """
-    diameter = _segment(keypoints, visible, "l_shoulder", "r_hip")
+    diameter = torso_diameter(keypoints, visible)
     return tuple(pck(predicted, keypoints, visible, threshold, diameter) for threshold in thresholds)
 
 
@@ -126,11 +161,20 @@ def mean_distance(
     predicted: Shaped[np.ndarray, "*lead joint 2"],
     keypoints: Shaped[np.ndarray, "*lead joint 2"],
     visible: Shaped[np.ndarray, "*lead joint"],
+    scale: Shaped[np.ndarray, "*lead"] | None = None,
 ) -> JointScore:
-    """Score the mean Euclidean distance of visible joints from their annotation, in the keypoints' pixels."""
-    _check(predicted, keypoints, visible)
-    scored = np.asarray(visible).astype(bool)
-    return _sum(_distance(predicted, keypoints), scored, int(np.prod(scored.shape[:-1], dtype=np.int64)), 0)
+    """Score the mean Euclidean distance of visible joints from their annotation, in the keypoints' pixels.
+
+    `scale` is a factor per image into other pixels: `grid_scale` gives the distances of the original's figures. A
+    prediction that is not finite has no distance and is not scored; an image with a scale that is not finite is left
+    out and counted.
+    """
+    errors = joint_errors(predicted, keypoints, visible)
+    factor = np.ones(errors.shape[:-1]) if scale is None else np.asarray(scale, np.float64)
+    usable = np.asarray(np.isfinite(factor))
+    scored = np.isfinite(errors) & usable[..., None]
+    values = np.where(scored, errors, 0) * np.where(usable, factor, 0)[..., None]
+    return _sum(values, scored, int(usable.sum()), int((~usable).sum()))
 
 
 def _distance(predicted: np.ndarray, keypoints: np.ndarray) -> np.ndarray:

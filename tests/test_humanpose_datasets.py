@@ -1,6 +1,7 @@
 """Readers: small files made here, and the real ones where they are."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from humanpose.datasets.landmarks import read_landmarks
+from humanpose.datasets.landmarks import read_landmarks, walks_left
 from humanpose.datasets.lsp import read_joints, read_lsp
+from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX
 
 
@@ -137,3 +139,31 @@ def test_the_real_landmark_files(data_root):
         reach = 0.05 * (high - low).max()
         near.append(((seen > low - reach) & (seen < high + reach)).mean())
     assert np.mean(near) > 0.98
+
+
+def walker(frame, x, left=False, bent=4.0):
+    """A record of somebody 100 pixels tall at x, whose knees bend forward by so many pixels."""
+    keypoints = np.zeros((16, 2), np.float32)
+    side = -1 if left else 1
+    for index, name in enumerate(["ankle", "knee", "hip"]):
+        for leg in "rl":
+            keypoints[INDEX[f"{leg}_{name}"]] = (bent * side * (name == "knee"), 95 - 25 * index)
+    keypoints[[INDEX["r_shoulder"], INDEX["l_shoulder"]], 1] = 20
+    keypoints += np.random.default_rng(frame).normal(0, 0.5, (16, 2)) + np.array([x, 0])
+    box = np.array([x - 20, 0, x + 20, 100], np.float32)
+    return PoseRecord(Path("x.mp4"), frame, box, keypoints.astype(np.float32), np.ones(16, bool), "clip")
+
+
+def test_a_camera_that_follows_does_not_turn_its_walker_round():
+    """The way across the picture says left, the knees say right: who is right walks before a camera that turns."""
+    assert walks_left([walker(frame, 300 - 2 * frame) for frame in range(20)]) == [False] * 20
+    assert walks_left([walker(frame, 300 - 2 * frame, left=True) for frame in range(20)]) == [True] * 20
+    stiff = [walker(frame, 300 - 2 * frame, bent=0.0) for frame in range(20)]
+    assert walks_left(stiff) == [True] * 20  # knees that say nothing leave it to the way
+
+
+def test_the_men_of_the_clips_walk_the_way_they_do(data_root):
+    """Looked at: to the right in all but demo4; the camera of demo6 turns after them."""
+    for film, left in (("demo1", False), ("demo4", True), ("demo6", False)):
+        records = read_landmarks(data_root / "clips" / f"{film}.reference.json")
+        assert walks_left(records) == [left] * len(records)

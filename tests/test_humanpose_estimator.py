@@ -1,5 +1,7 @@
 """HumanPoseNN around a network whose answers are known: it points at the brightest pixel of each colour."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -157,3 +159,18 @@ def test_a_saved_mobile_pose_loads_from_its_folder_alone(tmp_path):
     checkpoint.save(tmp_path, {}, {**settings, "image_height": "tall"}, {})
     with pytest.raises(checkpoint.CheckpointError, match="MobilePose"):
         HumanPoseNN.load(tmp_path)
+
+
+def test_decoding_is_chosen_where_weights_are_loaded(monkeypatch):
+    """Argmax gives whole pixels of the map, the centre of mass what lies between them."""
+
+    class Saved(Pointer):
+        config = SimpleNamespace(image_height=SIZE[0], image_width=SIZE[1])
+
+    monkeypatch.setattr(checkpoint, "load_model", lambda *_: (Saved(), "ab"))
+    crops = spots(*SIZE, (20.7, 30.2), (50.4, 70.9))[None]
+    coarse, fine = (HumanPoseNN.load("any", decoding=one).describe(crops)[0].first for one in ("argmax", "subpixel"))
+    cells = (coarse.keypoints + 0.5) / 4 - 0.5
+    np.testing.assert_allclose(cells, np.round(cells), atol=1e-4)
+    truth = np.array([(20.7, 30.2), (50.4, 70.9)] * 8)
+    assert np.abs(fine.keypoints[0] - truth).max() < 0.5 < np.abs(coarse.keypoints[0] - truth).max()

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humanpose.metrics import head_length, mean_distance, pck, pckh, pdj, torso_length
+from humanpose.metrics import (
+    grid_scale,
+    head_length,
+    joint_errors,
+    mean_distance,
+    pck,
+    pckh,
+    pdj,
+    torso_diameter,
+    torso_length,
+)
 from humanpose.skeleton import FLIP, INDEX, LIMB_JOINTS
 
 
@@ -116,3 +126,31 @@ def test_shapes_that_disagree_are_named():
     keypoints, visible = person()
     with pytest.raises(ValueError, match="threshold"):
         pck(keypoints, keypoints, visible, threshold=0.0)
+
+
+def test_distances_are_told_on_the_original_networks_grid():
+    """A person 239.2 pixels tall fills the 299 grid to four fifths: one pixel stays one pixel."""
+    boxes = np.array([[10, 10, 60, 249.2], [0, 0, 478.4, 100], [5, 5, 5, 5]])
+    scale = grid_scale(boxes)
+    np.testing.assert_allclose(scale[:2], [1.0, 0.5])
+    assert np.isnan(scale[2])
+    keypoints = np.stack([person()[0]] * 3)
+    predicted = keypoints + np.array([6, 8])
+    predicted[0, 3] = np.nan
+    score = mean_distance(predicted, keypoints, np.ones((3, 16), bool), scale)
+    assert score.overall == pytest.approx((15 * 10 + 16 * 5) / 31)
+    assert (score.images, score.left_out) == (2, 1)
+
+
+def test_errors_say_what_is_missing_and_what_was_not_found():
+    keypoints, visible = person()
+    visible[2] = False
+    predicted = keypoints + np.array([3, 4])
+    predicted[5] = np.inf
+    errors = joint_errors(predicted, keypoints, visible)
+    assert np.isnan(errors[2])
+    assert np.isinf(errors[5])
+    assert (np.delete(errors, [2, 5]) == 5).all()
+    assert torso_diameter(keypoints, np.ones(16, bool)) == 60
+    hits = errors <= 0.2 * torso_length(keypoints, visible)
+    assert hits.sum() / (~np.isnan(errors)).sum() == pytest.approx(pck(predicted, keypoints, visible).overall)

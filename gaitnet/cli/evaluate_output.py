@@ -109,7 +109,12 @@ def searches(outcome: Outcome) -> tuple[list[str], list[list[object]]]:
 
 @dataclass
 class Tables:
-    """What a command has measured, as plain tables: (caption, header, lines) each; cells may be `Rate`."""
+    """What a command has measured, as plain tables: (caption, header, lines) each; cells may be `Rate`.
+
+    `measures` (header, lines) is everything there is, one number a line: it takes the place of the tables in the CSV.
+    `plots` are (file name, PNG, what it shows) each, written beside the tables and shown on the page; `files` were
+    written already.
+    """
 
     name: str
     title: str
@@ -117,17 +122,23 @@ class Tables:
     tables: list[tuple[str, list[str], list[list[Any]]]]
     notes: list[str] = field(default_factory=list)
     footer: str = ""
+    measures: tuple[list[str], list[list[Any]]] | None = None
+    plots: list[tuple[str, bytes, str]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
 
 def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
     """As `deliver`, for what is no protocol."""
     written: list[Path] = []
-    document = {"evaluation": found.name, "notes": found.notes, "tables": {
+    document: dict[str, Any] = {"evaluation": found.name, "notes": found.notes, "tables": {
         caption: [dict(zip(header, (_value(cell) for cell in line), strict=True)) for line in lines]
         for caption, header, lines in found.tables
     }}  # fmt: skip
+    if found.measures is not None:
+        header, lines = found.measures
+        document["measures"] = [dict(zip(header, line, strict=True)) for line in lines]
     if output is not None:
-        from gaitnet.evaluation.files import write_csv, write_json
+        from gaitnet.evaluation.files import write_csv, write_json, write_whole
         from gaitnet.evaluation.report import Page
 
         page = Page(found.title, found.lead)
@@ -136,8 +147,15 @@ def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
         written = [write_json(output / f"{found.name}.json", document)]
         for number, (caption, header, lines) in enumerate(found.tables, 1):
             page.table(header, lines, caption=caption)
-            place = output / f"{found.name}{f'-{number}' if len(found.tables) > 1 else ''}.csv"
-            written.append(write_csv(place, header, [[_text(cell) for cell in line] for line in lines]))
+            if found.measures is None:
+                place = output / f"{found.name}{f'-{number}' if len(found.tables) > 1 else ''}.csv"
+                written.append(write_csv(place, header, [[_text(cell) for cell in line] for line in lines]))
+        if found.measures is not None:
+            written.append(write_csv(output / f"{found.name}.csv", *found.measures))
+        if found.plots:
+            page.figures([(picture, alt, "") for _, picture, alt in found.plots])
+            written += [write_whole(output / name, picture) for name, picture, _ in found.plots]
+        written += found.files
         written.append(page.footer(found.footer).write(output / f"{found.name}.html"))
     if as_json:
         emit(plain(document | {"files": [str(path) for path in written]}))
@@ -147,7 +165,9 @@ def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
     for text in found.notes:
         note(text)
     if written:
-        say(f"wrote {', '.join(path.name for path in written)} in {output}")
+        named = [path.name for path in written if path.suffix != ".png"]
+        pictures = len(written) - len(named)
+        say(f"wrote {', '.join(named)}{f' and {pictures} pictures' if pictures else ''} in {output}")
 
 
 def _value(cell: Any) -> Any:

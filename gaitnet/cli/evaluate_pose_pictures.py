@@ -1,6 +1,7 @@
 """People in pictures whose joints are known, cut as the pose network wants them: photographs, videos, walkers."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ class Pictures(NamedTuple):
     owners: list[str]
     torso: "np.ndarray | None" = None
     """Length (person,) in the same pixels, where it is known although joints are hidden."""
+    boxes: "np.ndarray | None" = None
+    """About each whole person, in the same pixels; without them the visible joints make them."""
+    records: "Sequence[PoseRecord]" = ()
+    """Where each person is to be seen, if in a file."""
+    places: Sequence[int] = ()
+    """Place of each record among those of its film."""
 
 
 def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarray":
@@ -48,7 +55,8 @@ def of_photographs(records: "Sequence[PoseRecord]", size: tuple[int, int]) -> It
             if image is None:
                 raise ValueError(f"{record.path} cannot be read as a picture: fetch the data set again")
             images.append(image)
-        yield _cropped(part, images, size, [False] * len(part), [record.path.stem for record in part])
+        places = range(start, start + len(part))
+        yield _cropped(part, places, images, size, [False] * len(part), [record.path.stem for record in part])
 
 
 def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: int = 1) -> Iterator[Pictures]:
@@ -60,21 +68,19 @@ def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: 
     kept = [place for place in range(0, len(records), every) if records[place].has_extent]
     if not kept:
         return
-    path = records[0].path
     wanted = {records[place].frame for place in kept}
     last = max(records[place].frame or 0 for place in kept)
     images: dict[int, np.ndarray] = {}
     waiting: list[int] = sorted(kept, key=lambda place: records[place].frame or 0)
-    for frame in read_video(path if path.exists() else path.with_suffix(".mp4")):
+    for frame in read_video(film_of(records[0])):
         if frame.index in wanted:
             images[frame.index] = frame.image
         ready = [place for place in waiting if (records[place].frame or 0) <= frame.index]
         if len(ready) >= BATCH or (ready and frame.index >= last):
             part = [records[place] for place in ready]
             pictures = [images[record.frame or 0] for record in part]
-            yield _cropped(
-                part, pictures, size, [mirrored[place] for place in ready], [owner_of(record) for record in part]
-            )
+            left, owners = [mirrored[place] for place in ready], [owner_of(record) for record in part]
+            yield _cropped(part, ready, pictures, size, left, owners)
             waiting, images = waiting[len(ready) :], {}
         if frame.index >= last:
             return
@@ -84,7 +90,7 @@ def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -
     """A video's references, and the joints of whom the road from the video followed there; NaN, a miss, if nobody."""
     import numpy as np
 
-    people = [one for one in recognizer.describe(records[0].path) if one.reason is None]
+    people = [one for one in recognizer.describe(film_of(records[0])) if one.reason is None]
     found = np.full((len(records), 16, 2), np.nan)
     for place, record in enumerate(records):
         middle = record.keypoints[record.visible].mean(axis=0)
@@ -94,9 +100,14 @@ def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -
                 box = one.boxes[row]
                 if box[0] <= middle[0] <= box[2] and box[1] <= middle[1] <= box[3]:
                     found[place] = one.keypoints[row]
-    empty, keypoints = np.zeros((len(records), 0)), np.stack([record.keypoints for record in records])
-    visible, owners = np.stack([record.visible for record in records]), [owner_of(record) for record in records]
-    return Pictures(empty, empty, np.zeros(len(records), bool), keypoints, visible, owners), found
+    empty, sides = np.zeros((len(records), 0)), np.zeros(len(records), bool)
+    owners = [owner_of(record) for record in records]
+    return _known(empty, empty, sides, records, range(len(records)), owners), found
+
+
+def film_of(record: "PoseRecord") -> Path:
+    """The film that a reference is of: KTH's are published as .avi, and kept as .mp4 as well."""
+    return record.path if record.path.exists() else record.path.with_suffix(".mp4")
 
 
 def owner_of(record: "PoseRecord") -> str:
@@ -106,6 +117,7 @@ def owner_of(record: "PoseRecord") -> str:
 
 def _cropped(
     records: "Sequence[PoseRecord]",
+    places: Sequence[int],
     images: "Sequence[np.ndarray]",
     size: tuple[int, int],
     mirrored: Sequence[bool],
@@ -113,14 +125,36 @@ def _cropped(
 ) -> Pictures:
     import numpy as np
 
-    from humanpose.datasets.landmarks import body_box
     from humanpose.preprocess import crop, crop_affine
 
-    boxes = [one.box if one.frame is None else body_box(one) for one in records]
+    boxes = [box_of(record) for record in records]
     affines = np.stack([crop_affine(box, size, mirror=left) for box, left in zip(boxes, mirrored, strict=True)])
     crops = np.stack([crop(image, affine, size) for image, affine in zip(images, affines, strict=True)])
-    keypoints = np.stack([record.keypoints for record in records])
-    return Pictures(crops, affines, np.array(mirrored), keypoints, np.stack([r.visible for r in records]), owners)
+    return _known(crops, affines, np.array(mirrored), records, places, owners)
+
+
+def _known(
+    crops: "np.ndarray",
+    affines: "np.ndarray",
+    mirrored: "np.ndarray",
+    records: "Sequence[PoseRecord]",
+    places: Sequence[int],
+    owners: list[str],
+) -> Pictures:
+    import numpy as np
+
+    keypoints, visible = (np.stack([getattr(one, name) for one in records]) for name in ("keypoints", "visible"))
+    boxes = np.stack([box_of(record) for record in records])
+    return Pictures(
+        crops, affines, mirrored, keypoints, visible, owners, boxes=boxes, records=records, places=list(places)
+    )
+
+
+def box_of(record: "PoseRecord") -> "np.ndarray":
+    """The box that a person's crop is cut by: of a photograph the annotated one, of a film the body's."""
+    from humanpose.datasets.landmarks import body_box
+
+    return record.box if record.frame is None else body_box(record)
 
 
 def of_walkers(side: bool, people: int, size: tuple[int, int]) -> Iterator[Pictures]:
@@ -130,13 +164,14 @@ def of_walkers(side: bool, people: int, size: tuple[int, int]) -> Iterator[Pictu
     from gaitnet.walkers.walk import CONDITIONS
     from gaitnet.walkers.walks import EVALUATION, Crowd, WalkPlan
     from humanpose.metrics import torso_length
+    from humanpose.preprocess import box_from_keypoints
 
     crowd = Crowd(EVALUATION + 2, WALKER_FRAMES, size=size)
     for number in range(people):
         view = 90.0 if side else 180.0 * (number + 0.5) / people
         plan = WalkPlan(number, CONDITIONS[number % len(CONDITIONS)], view=view, to_left=number % 2 == 1)
         walk = crowd.render(plan)
-        count = len(walk.crops)
+        count, everything = len(walk.crops), np.ones(walk.keypoints.shape[:2])
         yield Pictures(
             walk.crops,
             walk.affines,
@@ -144,5 +179,6 @@ def of_walkers(side: bool, people: int, size: tuple[int, int]) -> Iterator[Pictu
             walk.keypoints,
             walk.visible,
             [f"walker {number}"] * count,
-            torso_length(walk.keypoints, np.ones(walk.keypoints.shape[:2])),
+            torso_length(walk.keypoints, everything),
+            box_from_keypoints(walk.keypoints, everything),
         )

@@ -1,12 +1,14 @@
-"""`gaitnet pose`: joints of a picture, a folder of pictures or a video, to look at and to compute with."""
+"""`gaitnet pose`: joints of a picture, a folder, a video or a camera, to look at and to compute with."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gaitnet.cli.describe import AsJson, Weights, check_videos, load, look, records, result_names, show
 from gaitnet.cli.output import bar, emit, note, rounded, say
+from gaitnet.cli.pose_output import Picture, coco, show_joints, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,29 +18,30 @@ if TYPE_CHECKING:
 
 CERTAIN = 0.4
 """Score from which somebody found in a single picture counts as a person."""
-TRUSTED = 0.2
-"""Joint probability from which a joint counts as seen; below it is a guess."""
 
 
-class Picture(NamedTuple):
-    """One picture, and who is in it: (number of the person, what was seen of them) each."""
+class Format(StrEnum):
+    """Whose joints the JSON holds."""
 
-    file: str
-    frame: int
-    time: float
-    width: int
-    height: int
-    people: "list[tuple[int, Seen]]"
+    joints = "joints"
+    coco = "coco"
 
 
 def pose(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A picture, a folder of pictures, or a video.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A picture, a folder of pictures, or a video.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")] = Path(),
     frames: Annotated[bool, typer.Option("--frames", help="The folder's pictures are one video, 25 a second.")] = False,
     whole: Annotated[
         bool, typer.Option("--whole", help="Each picture is one person, head to feet; no search.")
     ] = False,
     overlay: Annotated[bool, typer.Option(help="Write the picture or video with the joints drawn in.")] = True,
+    form: Annotated[
+        Format, typer.Option("--format", help="coco: COCO's 17 keypoints as well as the 16 joints.")
+    ] = Format.joints,
+    camera: Annotated[int | None, typer.Option(min=0, help="A camera instead of a file: 0 is the first.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="With --camera: how long. Else until Ctrl-C.")] = None,
     weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,12 +50,20 @@ def pose(
     NAME.pose.json: COCO keypoints (x, y in pixels; v = 2 seen, 1 guessed); of a video also its people, with reasons.
     NAME.pose.csv: one line a person and picture.
     NAME.pose.mp4, .png or a folder NAME.pose: the picture with joints drawn in.
+    cameraN.pose.jsonl: of a camera, one line a picture: "people", each with "box" and "joints" (x, y, probability).
 
     [bold]Examples[/]
     gaitnet pose door.mp4
     gaitnet pose photo.jpg --whole --output results/
+    gaitnet pose photos/ --format coco --no-overlay
     gaitnet pose frames/ --frames --no-overlay --json
+    gaitnet pose --camera 0 --seconds 20
     """
+    if camera is not None or file is None:
+        _camera(file, camera, seconds, frames or whole or form is Format.coco, output, overlay, weights, as_json)
+        return
+    if seconds is not None:
+        raise ValueError("--seconds: is for --camera; a file is looked at from beginning to end")
     from gaitnet.video.read import PICTURES
 
     check_videos([file])
@@ -71,21 +82,49 @@ def pose(
     else:
         people = look(recognizer, file)
         pictures, drawn = _film(people, file, target.with_name(target.name + ".mp4") if overlay else None)
-    document = coco(pictures) | ({} if people is None else {"people": records(people)})
-    written = _write(target, document, pictures) + ([drawn] if drawn else [])
+    document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
+    written = write(target, document, pictures) + ([drawn] if drawn else [])
     if as_json:
         emit(document)
         return
-    if not document["annotations"]:
+    found = sum(len(one.people) for one in pictures)
+    if not found:
         hint = "" if people is not None or whole else "; --whole takes each picture as one person, head to feet"
         note(f"{file}: nobody was found{hint}")
     if people is not None and any(one.reason for one in people):
         show(file, people)
-    found = f"{len(document['annotations'])} people"
+    if picture and found:
+        show_joints(pictures[0])
+    told = f"{found} people"
     if people is not None:
-        walkers = {one["track_id"] for one in document["annotations"]}
-        found = f"joints of {len(walkers)} of {len(people)} people"
-    say(f"{found} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
+        told = f"joints of {len({number for one in pictures for number, _ in one.people})} of {len(people)} people"
+    say(f"{told} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
+
+
+def _camera(
+    file: Path | None, camera: int | None, seconds: float | None, other_options: bool, output: Path, overlay: bool,
+    weights: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    from gaitnet.cli.pose_camera import watch
+
+    if camera is None:
+        raise ValueError("FILE: name a picture, a folder of pictures or a video; or use a camera with --camera 0")
+    if file is not None:
+        raise ValueError(f"--camera: takes the place of a file; leave out either {file} or --camera {camera}")
+    if other_options:
+        raise ValueError("--camera: goes without --frames, --whole and --format, which are for files")
+    (target,) = result_names([Path(f"camera{camera}")], output, ".pose")
+    watched = watch(load(weights), camera, seconds, target, overlay)
+    if as_json:
+        emit({
+            "camera": camera, "pictures": watched.pictures, "seconds": rounded(watched.seconds),
+            "people": watched.people, "files": [str(path) for path in watched.files],
+        })  # fmt: skip
+        return
+    say(
+        f"{watched.pictures} pictures in {watched.seconds:.1f} seconds, at most {watched.people} people in one; "
+        f"wrote {', '.join(map(str, watched.files))}"
+    )
 
 
 def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list[Picture], Path | None]:
@@ -163,64 +202,3 @@ def _people(recognizer: "GaitRecognizer", image: "np.ndarray", whole: bool) -> "
         keypoints, probability = recognizer.pose.joints(image, boxes)
     columns = zip(boxes, keypoints, probability, strict=True)
     return [(number, Seen(*column, Label(f"person {number}"))) for number, column in enumerate(columns, 1)]
-
-
-def coco(pictures: list[Picture]) -> dict[str, Any]:
-    """COCO's layout for keypoints, with this project's 16 joints; `keypoint_scores` and `track_id` go beyond it."""
-    from humanpose.skeleton import JOINTS, LIMBS
-
-    annotations: list[dict[str, Any]] = []
-    for image_id, picture in enumerate(pictures, 1):
-        for number, seen in picture.people:
-            x0, y0, x1, y1 = (float(value) for value in seen.box)
-            flat = [
-                value
-                for (x, y), sure in zip(seen.keypoints, seen.probability, strict=True)
-                for value in (rounded(x, 2), rounded(y, 2), 0 if sure == 0 else 1 if sure < TRUSTED else 2)
-            ]
-            found = int((seen.probability > 0).sum())
-            annotations.append(
-                {
-                    "id": len(annotations) + 1, "image_id": image_id, "category_id": 1, "track_id": number,
-                    "keypoints": flat, "num_keypoints": found, "iscrowd": 0,
-                    "keypoint_scores": [rounded(sure) for sure in seen.probability],
-                    "score": rounded(seen.probability.mean()), "area": rounded((x1 - x0) * (y1 - y0), 1),
-                    "bbox": [rounded(value, 2) for value in (x0, y0, x1 - x0, y1 - y0)],
-                }
-            )  # fmt: skip
-    return {
-        "images": [
-            {
-                "id": image_id, "file_name": picture.file, "width": picture.width, "height": picture.height,
-                "frame": picture.frame, "time": rounded(picture.time),
-            }
-            for image_id, picture in enumerate(pictures, 1)
-        ],
-        "annotations": annotations,
-        "categories": [
-            {
-                "id": 1, "name": "person", "supercategory": "person", "keypoints": list(JOINTS),
-                "skeleton": [[a + 1, b + 1] for a, b in LIMBS],
-            }
-        ],
-    }  # fmt: skip
-
-
-def _write(target: Path, document: dict[str, Any], pictures: list[Picture]) -> list[Path]:
-    from gaitnet.evaluation.files import csv_text, json_text, write_together
-    from humanpose.skeleton import JOINTS
-
-    header = ["file", "frame", "time", "person", "x0", "y0", "x1", "y1"]
-    header += [f"{joint}_{what}" for joint in JOINTS for what in ("x", "y", "probability")]
-    lines = (
-        [picture.file, picture.frame, rounded(picture.time), number, *(rounded(value, 2) for value in seen.box)]
-        + [
-            rounded(value, digits)
-            for (x, y), sure in zip(seen.keypoints, seen.probability, strict=True)
-            for value, digits in ((x, 2), (y, 2), (sure, 4))
-        ]
-        for picture in pictures
-        for number, seen in picture.people
-    )
-    text, sheet = (target.with_name(target.name + ending) for ending in (".json", ".csv"))
-    return write_together({text: json_text(document), sheet: csv_text(header, lines)})

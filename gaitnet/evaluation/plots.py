@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,49 @@ def score_matrix_plot(
     return _finish(figure, axes, legend_below=True)
 
 
+def bars_plot(
+    bars: Mapping[str, tuple[float, float, float]],
+    *,
+    unit: str,
+    beside: Mapping[str, Mapping[str, float]] | None = None,
+    title: str = "",
+) -> bytes:
+    """Draw one bar a name with its interval: (value, low, high); the last bar, a mean of all, in another colour.
+
+    `beside` holds values that others published, name -> {bar's name: value}: marks across the bars.
+    """
+    figure, axes = _start(title, "", unit)
+    names = list(bars)
+    values, low, high = np.array([bars[name] for name in names], float).reshape(-1, 3).T
+    places = np.arange(len(names))
+    colours = [COLOURS[0]] * (len(names) - 1) + [COLOURS[1]] * min(len(names), 1)
+    spread = np.stack([values - low, high - values]).clip(0)
+    axes.bar(places, values, width=0.62, color=colours, yerr=spread, capsize=2.5, ecolor=INK)
+    for place, value in zip(places, high, strict=True):
+        axes.annotate(
+            f"{values[place]:.1f}", (place, value), (0, 2), textcoords="offset points", ha="center", fontsize=7
+        )
+    for index, (who, published) in enumerate((beside or {}).items()):
+        at = [place for place, name in enumerate(names) if name in published]
+        heights = [published[names[place]] for place in at]
+        marker = ("D", "s", "o", "^")[index % 4]
+        axes.plot(at, heights, linestyle="", marker=marker, markersize=4, color=COLOURS[2 + index % 4], label=who)
+    axes.set_xticks(places, [name.replace("_", " ") for name in names], rotation=40, ha="right", fontsize=8)
+    axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
+    return _finish(figure, axes, legend_below=True)
+
+
+def shares_plot(
+    curves: Mapping[str, Sequence[float]], places: Sequence[float], *, horizontal: str, vertical: str, title: str = ""
+) -> bytes:
+    """Draw shares (0 to 1) over the same places, one line a name."""
+    figure, axes = _start(title, horizontal, vertical)
+    for index, (name, curve) in enumerate(curves.items()):
+        axes.plot(places, 100 * np.asarray(curve, float), marker="o", markersize=3, label=name, **_line(index))
+    axes.set_ylim(0, 101)
+    return _finish(figure, axes)
+
+
 def _probit(shares: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
     return np.array([NormalDist().inv_cdf(share) for share in shares.tolist()])
 
@@ -120,7 +163,7 @@ def _probit(shares: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
 def _line(index: int) -> dict:
     return {
         "color": COLOURS[index % len(COLOURS)],
-        "linestyle": STYLES[index % len(STYLES)],
+        "linestyle": STYLES[(index + index // len(COLOURS)) % len(STYLES)],
         "linewidth": 1.8,
         "clip_on": True,
     }

@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 
 from gaitnet.evaluation.files import write_csv, write_json, write_whole
 from gaitnet.evaluation.intervals import Rate
+from gaitnet.evaluation.report_gallery import Shown, gallery
 
 __all__ = ["LARGEST_VIDEO", "Page", "png_bytes", "write_csv", "write_json", "write_whole"]
 
@@ -40,6 +41,7 @@ class Page:
     def __init__(self, title: str, lead: str = ""):
         self._title = title
         self._parts = [f"<h1>{escape(title)}</h1>"]
+        self._rules = ""
         if lead:
             self._parts.append(f'<p class="lead">{escape(lead)}</p>')
 
@@ -107,6 +109,11 @@ class Page:
         row = "".join(_figure(*picture) for picture in pictures)
         return self._add(f'<div class="strip" tabindex="0" role="region" aria-label="{escape(label)}">{row}</div>')
 
+    def gallery(self, kinds: Sequence[str], sections: Iterable[tuple[str, str, Sequence[Shown]]]) -> Page:
+        """Add pictures to choose from by kind: (heading, text, pictures) each; see `report_gallery`."""
+        part, self._rules = gallery(kinds, sections)
+        return self._add(part)
+
     def video(
         self,
         path: Path,
@@ -149,7 +156,7 @@ class Page:
             # Whatever slipped through the escaping could still load nothing and run nothing.
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; media-src data:; '
             "style-src 'unsafe-inline'\">"
-            f"<title>{escape(self._title)}</title><style>{style}</style></head>\n<body><main>\n"
+            f"<title>{escape(self._title)}</title><style>{style}{self._rules}</style></head>\n<body><main>\n"
             + "\n".join(self._parts)
             + "\n</main></body></html>\n"
         )

@@ -13,6 +13,8 @@ from humanpose.skeleton import INDEX, from_blazepose
 
 NUMBERING = "BlazePose-33"
 TRUNK = [INDEX[name] for name in ("r_hip", "l_hip", "r_shoulder", "l_shoulder")]
+KNEES = 3.0
+"""Standard errors from which on the knees of frames nearby are believed."""
 
 
 def read_landmarks(path: str | Path, least_visibility: float = 0.5) -> list[PoseRecord]:
@@ -48,19 +50,36 @@ def read_landmarks(path: str | Path, least_visibility: float = 0.5) -> list[Pose
 
 
 def walks_left(records: Sequence[PoseRecord], reach: int = 12) -> list[bool]:
-    """Whether each reference's walker goes to the left, by the trunk of the same walker in frames nearby."""
+    """Whether each reference's walker goes to the left, by the same walker in frames nearby.
+
+    Knees bend forward, which holds before a camera that follows the walker too; where they say little, the trunk's way
+    across the picture decides.
+    """
     if not records:
         return []
     frames = np.array([record.frame or 0 for record in records])
     boxes = np.stack([body_box(record) for record in records])
     middle, tall = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3] - boxes[:, 1]
+    knees = np.stack([_bent(record) for record in records]) / tall[:, None]
     left = []
     for place in range(len(records)):
         apart = frames - frames[place]
         near = (np.abs(apart) <= reach) & (np.abs(middle - middle[place]) < 0.08 * tall[place] * (np.abs(apart) + 2))
         offset = apart[near] - apart[near].mean()
-        left.append(bool(np.sum(offset * middle[near]) < 0))
+        bent = knees[near][np.isfinite(knees[near])]
+        sure = len(bent) > 2 and abs(bent.mean()) > KNEES * bent.std(ddof=1) / np.sqrt(len(bent))
+        left.append(bool(bent.mean() < 0) if sure else bool(np.sum(offset * middle[near]) < 0))
     return left
+
+
+def _bent(record: PoseRecord) -> Float[np.ndarray, "leg=2"]:
+    """How far right of the line from hip to ankle each knee is, in pixels; NaN where a joint is missing."""
+    joints = [[INDEX[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in "rl"]
+    hip, knee, ankle = np.moveaxis(record.keypoints[joints].astype(float), 1, 0)
+    down = ankle[:, 1] - hip[:, 1]
+    seen = record.visible[joints].all(axis=1) & (down > 0)
+    part = (knee[:, 1] - hip[:, 1]) / np.where(seen, down, 1.0)
+    return np.where(seen, knee[:, 0] - hip[:, 0] - part * (ankle[:, 0] - hip[:, 0]), np.nan)
 
 
 def body_box(record: PoseRecord) -> Float[np.ndarray, "4"]:

@@ -1,0 +1,136 @@
+"""What `gaitnet pose` writes of the joints that it found: COCO's layout, tables, and a table on the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gaitnet.cli.output import rounded, table
+
+if TYPE_CHECKING:
+    from gaitnet.overlay import Seen
+
+TRUSTED = 0.2
+"""Joint probability from which a joint counts as seen; below it is a guess."""
+BESIDE = 3
+"""People that a table of 80 columns has room for."""
+
+COCO_JOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+"""The 17 keypoints of COCO's category person, in its order; the five of the face are none of ours."""
+COCO_SKELETON = (
+    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
+    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
+)  # fmt: skip
+"""Its limbs, counted from 1."""
+
+
+class Picture(NamedTuple):
+    """One picture, and who is in it: (number of the person, what was seen of them) each."""
+
+    file: str
+    frame: int
+    time: float
+    width: int
+    height: int
+    people: "list[tuple[int, Seen]]"
+
+
+def coco(pictures: list[Picture], official: bool = False) -> dict[str, Any]:
+    """COCO's layout for keypoints; `keypoint_scores` and `track_id` go beyond it.
+
+    Everybody is annotated with this project's 16 joints. With `official` everybody is annotated twice: as COCO's own
+    category "person" with its 17 keypoints, of which those of the face are never there, and as "person, 16 joints".
+    """
+    categories = _categories(official)
+    annotations: list[dict[str, Any]] = []
+    for image_id, picture in enumerate(pictures, 1):
+        for number, seen in picture.people:
+            for category in categories:
+                annotations.append(
+                    {"id": len(annotations) + 1, "image_id": image_id, "category_id": category["id"]}
+                    | {"track_id": number}
+                    | _annotation(seen, category["keypoints"])
+                )
+    images = [
+        {
+            "id": image_id, "file_name": picture.file, "width": picture.width, "height": picture.height,
+            "frame": picture.frame, "time": rounded(picture.time),
+        }
+        for image_id, picture in enumerate(pictures, 1)
+    ]  # fmt: skip
+    about = {"info": {"description": "joints found by gaitnet pose", "version": "1.0"}, "licenses": []}
+    return (about if official else {}) | {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _categories(official: bool) -> list[dict[str, Any]]:
+    from humanpose.skeleton import JOINTS, LIMBS
+
+    ours: dict[str, Any] = {
+        "id": 2 if official else 1, "name": "person, 16 joints" if official else "person", "supercategory": "person",
+        "keypoints": list(JOINTS), "skeleton": [[a + 1, b + 1] for a, b in LIMBS],
+    }  # fmt: skip
+    if not official:
+        return [ours]
+    theirs = {
+        "id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO_JOINTS),
+        "skeleton": [list(limb) for limb in COCO_SKELETON],
+    }  # fmt: skip
+    return [theirs, ours]
+
+
+def _annotation(seen: "Seen", names: list[str]) -> dict[str, Any]:
+    """One person under the names of a category's keypoints; what is none of our joints is 0, 0, 0."""
+    from humanpose.skeleton import INDEX
+
+    x0, y0, x1, y1 = (float(value) for value in seen.box)
+    places = [INDEX.get(name.replace("left_", "l_").replace("right_", "r_")) for name in names]
+    triples, scores = [], []
+    for place in places:
+        sure = 0.0 if place is None else float(seen.probability[place])
+        x, y = (0, 0) if place is None or sure == 0 else (rounded(value, 2) for value in seen.keypoints[place])
+        triples += [x, y, 0 if sure == 0 else 1 if sure < TRUSTED else 2]
+        scores.append(rounded(sure))
+    found = [score for score, place in zip(scores, places, strict=True) if place is not None]
+    return {
+        "keypoints": triples, "num_keypoints": sum(1 for flag in triples[2::3] if flag), "iscrowd": 0,
+        "keypoint_scores": scores, "score": rounded(sum(score or 0.0 for score in found) / len(found)),
+        "area": rounded((x1 - x0) * (y1 - y0), 1), "segmentation": [],
+        "bbox": [rounded(value, 2) for value in (x0, y0, x1 - x0, y1 - y0)],
+    }  # fmt: skip
+
+
+def write(target: Path, document: dict[str, Any], pictures: list[Picture]) -> list[Path]:
+    """Write TARGET.json and TARGET.csv, both or none."""
+    from gaitnet.evaluation.files import csv_text, json_text, write_together
+    from humanpose.skeleton import JOINTS
+
+    header = ["file", "frame", "time", "person", "x0", "y0", "x1", "y1"]
+    header += [f"{joint}_{what}" for joint in JOINTS for what in ("x", "y", "probability")]
+    lines = (
+        [picture.file, picture.frame, rounded(picture.time), number, *(rounded(value, 2) for value in seen.box)]
+        + [
+            rounded(value, digits)
+            for (x, y), sure in zip(seen.keypoints, seen.probability, strict=True)
+            for value, digits in ((x, 2), (y, 2), (sure, 4))
+        ]
+        for picture in pictures
+        for number, seen in picture.people
+    )
+    text, sheet = (target.with_name(target.name + ending) for ending in (".json", ".csv"))
+    return write_together({text: json_text(document), sheet: csv_text(header, lines)})
+
+
+def show_joints(picture: Picture) -> None:
+    """Print the joints of everybody in a picture: place in pixels, and probability."""
+    from humanpose.skeleton import JOINTS
+
+    for start in range(0, len(picture.people), BESIDE):
+        part = picture.people[start : start + BESIDE]
+        header, rows = ["joint"], [[name] for name in JOINTS]
+        for number, seen in part:
+            header += [f"person {number}: x, y", "sure"]
+            for row, (x, y), sure in zip(rows, seen.keypoints, seen.probability, strict=True):
+                row += [f"{x:.0f}, {y:.0f}", f"{sure:.2f}"]
+        table(header, rows, right=range(1, len(header)), title=picture.file if start == 0 else "")
