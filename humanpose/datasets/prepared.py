@@ -79,16 +79,18 @@ class PreparedPose:
 
     def _add(self, path: Path, columns: dict[str, np.ndarray]) -> None:
         for row in range(len(columns["visible"])):
-            words = {key: str(columns[key][row]) for key in ("source", "split", "subject", "action", "camera")}
+            source, split, subject, action, camera = (
+                str(columns[key][row]) for key in ("source", "split", "subject", "action", "camera")
+            )
             self._rows[path, row] = len(self.records)
             frame = int(columns["frame"][row])
             self._sources.append((str(columns["picture"][row]), None if frame < 0 else frame))
             self.records.append(
                 PoseRecord(
                     path, row, columns["box"][row], columns["keypoints"][row], columns["visible"][row],
-                    walks_left=bool(columns["walks_left"][row]),
+                    source, walks_left=bool(columns["walks_left"][row]),
                     hidden=columns["hidden"][row] if columns["hidden_known"][row] else None,
-                    head=float(columns["head"][row]), **words,
+                    head=float(columns["head"][row]), split=split, subject=subject, action=action, camera=camera,
                 )
             )  # fmt: skip
 
