@@ -53,6 +53,7 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     (root / "lspet" / "images").mkdir(parents=True)
     joints = np.zeros((14, 3, LSPET_TRAINED + 3))
+    joints[:, 2] = 1  # of the others, whose pictures are not there, all joints too
     order = ["r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle", "r_wrist", "r_elbow", "r_shoulder",
              "l_shoulder", "l_elbow", "l_wrist", "upper_neck", "head_top"]  # fmt: skip
     for number in range(LSPET_TRAINED, LSPET_TRAINED + 3):
