@@ -191,7 +191,7 @@ def test_the_gallery_is_sorted_and_chosen_without_a_script(results):
     assert "checked" in radios[0]
     figures = [attributes for tag, attributes in tags if tag == "figure"]
     first = [one for one in figures if "k0" in one["class"].split()]
-    assert len(first) == 3 + FRAMES + FRAMES - 4  # all of each set: fewer than are kept
+    assert len(first) == 3 + 4 + 4  # of a film of 24 frames one in every six
     assert sorted(int(one["style"].split(";")[0].removeprefix("--k0:")) for one in first[:3]) == [0, 1, 2]
     for number in range(11):
         assert f"#kind{number}:checked~.shown figure.k{number}" in text
@@ -236,6 +236,20 @@ def test_the_worst_are_kept_whatever_the_order():
     assert len(worst.cases) == OVERALL
     grid = 299 / (1.25 * np.ptp(pictures.keypoints[0][:, 1]))
     assert worst.cases[ranks[0][0]].errors[0] == pytest.approx(59 * grid)
+
+
+def test_a_walker_stands_for_the_moment():
+    """Of frames that follow each other the worst is shown; other people in the same frames are shown as well."""
+    pictures, found = crowd(6)
+    order = [int(owner[1:]) for owner in pictures.owners]
+    worst = Worst()
+    one = pictures._replace(owners=["walk"] * 6)
+    worst.add(one, found, Tally(range(16)).add(one, found))
+    assert [case.errors[0] for case in worst.cases] == [max(case.errors[0] for case in worst.cases)]
+    assert worst.cases[0].moment == ("walk", order.index(5))
+    beside = one._replace(keypoints=moved(one.keypoints, 200))
+    worst.add(beside, moved(found, 200), Tally(range(16)).add(beside, moved(found, 200)))
+    assert len(worst.cases) == 2
 
 
 def test_joints_are_drawn_where_they_are():

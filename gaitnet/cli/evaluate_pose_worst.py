@@ -17,6 +17,8 @@ OVERALL, OF_A_KIND = 24, 8
 SIZE, ROOM = (288, 216), 1.6
 """Height and width of a picture shown, and how much more than the person it holds."""
 COLUMNS = 8
+SOON = 5
+"""Frames within which a walker is not shown again: the worse of both stands for the other."""
 WRONG = 0.2
 """Torsos from which a joint is shown as wrong."""
 
@@ -25,6 +27,8 @@ class Case(NamedTuple):
     """One person: what is written, mean errors (of all joints, then of each kind; NaN where none), and the joints."""
 
     title: str
+    moment: tuple[str, int]
+    """Film and frame, or what comes nearest to it."""
     errors: "np.ndarray"
     found: "np.ndarray"
     keypoints: "np.ndarray"
@@ -54,13 +58,14 @@ class Worst:
             kinds = [grid[row], *(grid[row, joints] for joints in GROUPS.values())]
             means = [float(np.nanmean(kind)) if np.isfinite(kind).any() else float("nan") for kind in kinds]
             record = pictures.records[row] if pictures.records else None
-            title = pictures.owners[row] if record is None else record.path.stem
-            if record is not None and record.frame is not None:
-                title = f"{record.source} frame {record.frame}"
-            held = None if record is not None else (pictures.crops[row], pictures.affines[row])
+            title, moment, held = pictures.owners[row], (pictures.owners[row], row), None
+            if record is None:
+                held = pictures.crops[row].copy(), pictures.affines[row]
+            elif record.frame is not None:
+                title, moment = f"{record.source} frame {record.frame}", (record.source, record.frame)
             counted = np.isfinite(errors.distance[row])
             joints = found[row], pictures.keypoints[row], counted, wrong[row]
-            self.cases.append(Case(title, np.array(means), *joints, record, held))
+            self.cases.append(Case(title, moment, np.array(means), *joints, record, held))
         kept = sorted({place for ranks in self.ranks() for place in ranks})
         self.cases = [self.cases[place] for place in kept]
 
@@ -72,10 +77,25 @@ class Worst:
             return []
         ranks = []
         for kind, errors in enumerate(np.stack([case.errors for case in self.cases]).T):
-            order = np.argsort(-np.where(np.isnan(errors), -np.inf, errors), kind="stable")
-            most = OF_A_KIND if kind else OVERALL
-            ranks.append([int(place) for place in order[:most] if np.isfinite(errors[place])])
+            rank: list[int] = []
+            for place in np.argsort(-np.where(np.isnan(errors), -np.inf, errors), kind="stable").tolist():
+                if len(rank) == (OF_A_KIND if kind else OVERALL) or not np.isfinite(errors[place]):
+                    break
+                if not any(_same(self.cases[place], self.cases[other]) for other in rank):
+                    rank.append(place)
+            ranks.append(rank)
         return ranks
+
+
+def _same(one: Case, other: Case) -> bool:
+    """Whether two cases show the same walker within a moment."""
+    import numpy as np
+
+    (film, frame), (another, later) = one.moment, other.moment
+    if film != another or abs(frame - later) > SOON or not (one.counted.any() and other.counted.any()):
+        return False
+    apart = one.keypoints[one.counted].mean(axis=0) - other.keypoints[other.counted].mean(axis=0)
+    return bool(np.abs(apart).max() < np.ptp(one.keypoints[one.counted], axis=0).max() / 2)
 
 
 def write_worst(sets: dict[str, Worst], folder: Path, footer: str) -> list[Path]:
