@@ -88,7 +88,7 @@ def load(directory: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def flatten(model: nnx.Module) -> dict[str, np.ndarray]:
     """Return a model's weights (Param) and running statistics (BatchStat) as "a/b/c" -> array: what `save` takes."""
-    return {name: np.asarray(variable.get_value()) for name, variable in _variables(model).items()}
+    return {name: np.asarray(variable.get_value()) for name, variable in variables(model).items()}
 
 
 def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
@@ -97,8 +97,8 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
     Values are cast to each variable's type. Random state of an abstract model (dropout's) starts from seed 0. Raises
     CheckpointError, and changes nothing, where any key is missing, unexpected or mis-shaped; it lists every one.
     """
-    variables = _variables(model)
-    wanted = {name: tuple(variable.get_value().shape) for name, variable in variables.items()}
+    own = variables(model)
+    wanted = {name: tuple(variable.get_value().shape) for name, variable in own.items()}
     complaints = [f"missing: {name} {shape}" for name, shape in sorted(wanted.items()) if name not in arrays]
     complaints += [f"unexpected: {name} {np.shape(arrays[name])}" for name in sorted(arrays) if name not in wanted]
     complaints += [
@@ -111,7 +111,7 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
             f"arrays do not fit {type(model).__name__} in {len(complaints)} keys; build the model from the "
             "checkpoint's own config:\n  " + "\n  ".join(complaints)
         )
-    for name, variable in variables.items():
+    for name, variable in own.items():
         variable.set_value(jnp.asarray(arrays[name], variable.get_value().dtype))
     for _, variable in nnx.to_flat_state(nnx.state(model)):
         value = variable.get_value()
@@ -176,7 +176,8 @@ def find(directory_or_name: str | Path) -> Path:
     raise CheckpointError(f"no checkpoint {str(directory_or_name)!r}: looked for {MANIFEST} in {tried}")
 
 
-def _variables(model: nnx.Module) -> dict[str, Any]:
+def variables(model: nnx.Module) -> dict[str, Any]:
+    """Return a model's weights and running statistics as "a/b/c" -> the variable itself."""
     state = nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat)))
     return {"/".join(str(part) for part in path): variable for path, variable in state}
 

@@ -71,11 +71,12 @@ class BatchNorm(nnx.Module):
     """Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015), with running mean and variance.
 
     Running statistics move by `1 - momentum` of the way at each training call; the variance is the biased one, as in
-    Keras. `epsilon` is Keras's for MobileNetV2.
+    Keras. `epsilon` is Keras's for MobileNetV2; without `scale` there is no gamma. Statistics are float32 whatever the
+    features are, and so is the arithmetic; the result has the features' type again.
     """
 
-    def __init__(self, channel: int, *, momentum: float = 0.99, epsilon: float = 1e-3) -> None:
-        self.scale = nnx.Param(jnp.asarray(np.ones(channel, np.float32)))
+    def __init__(self, channel: int, *, momentum: float = 0.99, epsilon: float = 1e-3, scale: bool = True) -> None:
+        self.scale = nnx.Param(jnp.asarray(np.ones(channel, np.float32))) if scale else None
         self.bias = nnx.Param(jnp.asarray(np.zeros(channel, np.float32)))
         self.mean = nnx.BatchStat(jnp.asarray(np.zeros(channel, np.float32)))
         self.var = nnx.BatchStat(jnp.asarray(np.ones(channel, np.float32)))
@@ -86,15 +87,19 @@ class BatchNorm(nnx.Module):
         self, features: Float[Array, "batch height width channel"], train: bool = False
     ) -> Float[Array, "batch height width channel"]:
         """Normalise by the batch's statistics (and note them) if `train`, else by the running ones."""
+        wide = features.astype(jnp.float32)
         if train:
-            mean = jnp.mean(features, (0, 1, 2))
-            var = jnp.maximum(jnp.mean(jnp.square(features), (0, 1, 2)) - jnp.square(mean), 0.0)
+            mean = jnp.mean(wide, (0, 1, 2))
+            var = jnp.maximum(jnp.mean(jnp.square(wide), (0, 1, 2)) - jnp.square(mean), 0.0)
             for running, batch in ((self.mean, mean), (self.var, var)):
                 running[...] = self.momentum * running[...] + (1 - self.momentum) * jax.lax.stop_gradient(batch)
         else:
             mean, var = self.mean[...], self.var[...]
-        factor = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
-        return features * factor[None, None, None] + (self.bias[...] - mean * factor)[None, None, None]
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = self.scale[...] * factor
+        normal = wide * factor[None, None, None] + (self.bias[...] - mean * factor)[None, None, None]
+        return normal.astype(features.dtype)
 
 
 class ConvBatchNorm(nnx.Module):
