@@ -9,7 +9,7 @@ statistics if false. The running statistics are `nnx.BatchStat` variables, every
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -30,15 +30,24 @@ STAGES = (
 )
 """Expansion, channels at width 1.0, number of blocks, stride of the first: table 2 of the paper."""
 
+Padding: TypeAlias = Literal["same", "symmetric"]
+
 
 @dataclass(frozen=True)
 class MobileNetV2Config:
-    """`width` multiplies all channels; `head` is the width of the last 1x1 convolution at width <= 1.0 (0: none)."""
+    """`width` multiplies all channels; `head` is the width of the last 1x1 convolution at width <= 1.0 (0: none).
+
+    `padding` of the strided convolutions: "same" puts the odd row and column at the end, as Keras does; "symmetric"
+    puts one on each side, as torchvision and timm do: on even sizes windows then lie a pixel further up and left.
+    """
 
     width: float = 1.0
     head: int = 1280
+    padding: Padding = "same"
 
     def __post_init__(self) -> None:
+        if self.padding not in ("same", "symmetric"):
+            raise ValueError(f'padding: expected "same" or "symmetric", got {self.padding!r}')
         if not self.width > 0:
             raise ValueError(f"width: expected a positive channel multiplier, got {self.width}")
         if self.head < 0:
@@ -115,6 +124,7 @@ class ConvBatchNorm(nnx.Module):
         depthwise: bool = False,
         activation: bool = True,
         momentum: float = 0.99,
+        padding: ops.Padding = "SAME",
         rngs: nnx.Rngs,
     ) -> None:
         inputs = 1 if depthwise else channel
@@ -124,23 +134,33 @@ class ConvBatchNorm(nnx.Module):
         self.stride = stride
         self.depthwise = depthwise
         self.activation = activation
+        self.padding = padding
 
     def __call__(
         self, images: Float[Array, "batch height width channel"], train: bool = False, lowering: ops.Lowering = "auto"
     ) -> Float[Array, "batch out_height out_width features"]:
-        """Convolve (padding "SAME"), normalise, activate."""
+        """Convolve, normalise, activate."""
         convolve = ops.depthwise_convolution if self.depthwise else ops.convolution
-        features = self.norm(convolve(images, self.kernel[...], self.stride, lowering=lowering), train)
+        features = self.norm(convolve(images, self.kernel[...], self.stride, self.padding, lowering), train)
         return jnp.clip(features, 0.0, 6.0) if self.activation else features
 
 
 class InvertedResidual(nnx.Module):
     """Widen by a 1x1 convolution, filter each channel by a 3x3, narrow linearly; add the input where shapes allow."""
 
-    def __init__(self, channel: int, features: int, expansion: int, stride: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        channel: int,
+        features: int,
+        expansion: int,
+        stride: int,
+        *,
+        padding: ops.Padding = "SAME",
+        rngs: nnx.Rngs,
+    ) -> None:
         wide = channel * expansion
         self.expand = ConvBatchNorm(channel, wide, 1, rngs=rngs) if expansion > 1 else None
-        self.depthwise = ConvBatchNorm(wide, wide, 3, stride, depthwise=True, rngs=rngs)
+        self.depthwise = ConvBatchNorm(wide, wide, 3, stride, depthwise=True, padding=padding, rngs=rngs)
         self.project = ConvBatchNorm(wide, features, 1, activation=False, rngs=rngs)
         self.residual = stride == 1 and channel == features
 
@@ -157,7 +177,8 @@ class MobileNetV2(nnx.Module):
     """The trunk. `stride_channels` holds the channel numbers of its three feature maps."""
 
     def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
-        self.stem = ConvBatchNorm(3, config.channels(32), 3, 2, rngs=rngs)
+        padding: ops.Padding = "SAME" if config.padding == "same" else ((1, 1), (1, 1))
+        self.stem = ConvBatchNorm(3, config.channels(32), 3, 2, padding=padding, rngs=rngs)
         channel = config.channels(32)
         blocks: list[InvertedResidual] = []
         before_stride: list[int] = []
@@ -168,8 +189,9 @@ class MobileNetV2(nnx.Module):
                 if stride == 2:
                     before_stride.append(len(blocks))
                     widths.append(channel)
-                blocks.append(InvertedResidual(channel, config.channels(width), expansion, stride, rngs=rngs))
-                channel = config.channels(width)
+                features = config.channels(width)
+                blocks.append(InvertedResidual(channel, features, expansion, stride, padding=padding, rngs=rngs))
+                channel = features
         self.blocks = nnx.List(blocks)
         head = int(config.head * max(1.0, config.width))
         self.head = ConvBatchNorm(channel, head, 1, rngs=rngs) if head else None

@@ -47,9 +47,9 @@ def _by_lane(register: int, piece: memoryview) -> int:
     whole[first:] = np.frombuffer(piece, np.uint8)
     whole[first : first + 4] ^= np.frombuffer(register.to_bytes(4, "little"), np.uint8)
     table = _pair_table()
-    remainders = np.zeros(lanes, np.uint32)
+    remainders: np.ndarray = np.zeros(lanes, np.uint32)
     for column in np.ascontiguousarray(whole.view("<u2").reshape(lanes, -1).T):
-        remainders = table[(remainders & 0xFFFF) ^ column] ^ (remainders >> 16)
+        remainders = table[(remainders & 0xFFFF) ^ column] ^ (remainders >> np.uint32(16))
     zeros = LANE
     while remainders.size > 1:
         remainders = _past_zeros(remainders[0::2], zeros) ^ remainders[1::2]
@@ -60,7 +60,7 @@ def _by_lane(register: int, piece: memoryview) -> int:
 @cache
 def _byte_table() -> np.ndarray:
     """What each byte leaves in an empty register."""
-    table = np.arange(256, dtype=np.uint32)
+    table: np.ndarray = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = (table >> 1) ^ np.where(table & 1, np.uint32(POLYNOMIAL), np.uint32(0))
     return table
@@ -91,5 +91,8 @@ def _zeros_table(count: int) -> np.ndarray:
 def _past_zeros(registers: np.ndarray, count: int) -> np.ndarray:
     first, second, third, fourth = _zeros_table(count)
     return (
-        first[registers & 0xFF] ^ second[registers >> 8 & 0xFF] ^ third[registers >> 16 & 0xFF] ^ fourth[registers >> 24]
+        first[registers & 0xFF]
+        ^ second[registers >> 8 & 0xFF]
+        ^ third[registers >> 16 & 0xFF]
+        ^ fourth[registers >> 24]
     )

@@ -14,6 +14,12 @@ READ = (
     "TensorFlow checkpoints (.ckpt, .index), Torch7 (.t7), Keras (.h5), safetensors and PyTorch (.pth) files are read"
 )
 
+BY_NAME = {
+    ".ckpt": tensorflow_v1.read, ".index": tensorflow_v2.read, ".t7": torch7.read, ".h5": keras_h5.read,
+    ".safetensors": safetensors_file.read,
+}  # fmt: skip
+"""Who takes a file that looks like none, for having lost its beginning or end."""
+
 
 def read(path: str | Path) -> Arrays:
     """Open a file of foreign weights, whatever its format: its arrays by name, read when asked for.
@@ -47,6 +53,9 @@ def read(path: str | Path) -> Arrays:
         return safetensors_file.read(path)
     if 1 <= int.from_bytes(start[:4], "little") <= 8 and size > 8:
         return torch7.read(path)
+    reader = BY_NAME.get(path.suffix.lower())
+    if size and reader is not None:
+        return reader(path)  # which says what is wrong with it
     raise WeightsFileError(f"{path} {_unreadable(start, size)}")
 
 
@@ -75,4 +84,4 @@ def _unreadable(start: bytes, size: int) -> str:
         )
     if start[:2] in (b"3\n", b"4\n"):
         return "is a Torch7 file in ASCII; where Torch7 is installed, save it in binary: torch.save(NAME, object)"
-    return f"is of no format that is read here: {READ}; a checkpoint that was cut short is not known either. {AGAIN}"
+    return f"is of no format that is read here: {READ}. If it should be one of them, {AGAIN}"

@@ -55,8 +55,9 @@ def _opened(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
             for name in _texts(group.attrs.get("weight_names")) or []:
                 dataset = _plain(_member(group, name), name)
                 checked_shape(dataset.shape, dataset.dtype.itemsize, size)
-                # "conv2d_1/kernel:0", "conv2d_1/conv2d_1/kernel" and "model/conv2d_1/kernel:0" are the same weight
-                ours = f"{layer}/{name.removesuffix(':0').rpartition('/')[2]}"
+                # versions of Keras write conv2d_1/kernel:0, model/conv2d_1/kernel, dw/depthwise_kernel:0 or dw/kernel
+                last = name.removesuffix(":0").rpartition("/")[2]
+                ours = f"{layer}/{'kernel' if last == 'depthwise_kernel' else last}"
                 if ours in entries:
                     raise WeightsFileError(f"{path} lists {ours!r} twice")
                 entries[ours] = Entry(dataset.shape, dataset.dtype.name, partial(_numbers, path, dataset.name))

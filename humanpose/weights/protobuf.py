@@ -120,7 +120,7 @@ def shape_of(message: Value) -> tuple[int, ...]:
     for number, value in fields(message):
         if number == 2:
             sizes.append(next((number_of(size) for part, size in fields(value) if part == 1), 0))
-        if number == 3 and value or len(sizes) > DEEPEST_SHAPE:
+        if (number == 3 and value) or len(sizes) > DEEPEST_SHAPE:
             raise ValueError("an array whose number of axes is unknown or too large")
     return tuple(sizes)
 

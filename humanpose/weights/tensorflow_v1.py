@@ -136,4 +136,3 @@ def _member(message: Value, wanted: int) -> Value:
     if not found:
         raise ValueError("its numbers are missing")
     return found[-1]
-

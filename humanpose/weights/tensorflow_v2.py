@@ -32,7 +32,7 @@ SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 
 
 class Bytes(NamedTuple):
-    """BundleEntryProto: type and shape of a variable (or of a slice), its place, and its slices if it is partitioned."""
+    """BundleEntryProto: type and shape of a variable or of a slice of one, its place, and its slices if it has any."""
 
     kind: int = 0
     shape: tuple[int, ...] = ()

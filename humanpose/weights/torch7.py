@@ -6,7 +6,6 @@ are passed over and appear as None. Files of before the format had versions are 
 integers have 4 bytes.
 """
 
-import math
 import os
 import struct
 from collections import deque
@@ -43,7 +42,7 @@ class Storage(NamedTuple):
     """Numbers in a row: where they lie in the file, how many, and of what type."""
 
     offset: int
-    count: int
+    length: int
     dtype: np.dtype
 
 
@@ -85,8 +84,10 @@ def read_objects(path: str | Path) -> Any:
 
 
 class _Reader:
-    """One pass over a file. Objects are read by generators that yield the reading of a part, so that no nesting of a
-    hostile file can exhaust Python's stack.
+    """One pass over a file.
+
+    Objects are read by generators that yield the reading of a part, so that no nesting of a hostile file can exhaust
+    Python's stack.
     """
 
     def __init__(self, file: BinaryIO, long_size: int) -> None:
@@ -197,10 +198,10 @@ class _Reader:
             if storage is not None and not isinstance(storage, Storage):
                 raise ValueError("a tensor whose numbers are no storage")
             return Tensor(shape if axes else (0,), strides, 0, None)
-        checked_shape(shape, 1, storage.count)  # a tensor that repeats its numbers would be larger than its storage
+        checked_shape(shape, 1, storage.length)  # a tensor that repeats its numbers would be larger than its storage
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-        if offset < 0 or any(stride < 0 for stride in strides) or last >= storage.count:
-            raise ValueError(f"a tensor of {shape} reaches beyond its storage of {storage.count} numbers")
+        if offset < 0 or any(stride < 0 for stride in strides) or last >= storage.length:
+            raise ValueError(f"a tensor of {shape} reaches beyond its storage of {storage.length} numbers")
         return Tensor(shape, strides, offset, storage)
 
     def bytes(self, count: int) -> bytes:
@@ -229,9 +230,9 @@ def numbers(path: Path, tensor: Tensor) -> np.ndarray:
     """Read the numbers of a tensor, in row-major order."""
     if tensor.storage is None:
         return np.zeros(tensor.shape, np.float32)
-    offset, count, dtype = tensor.storage
+    storage, dtype = tensor.storage, tensor.storage.dtype
     reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)) + 1
-    raw = np.frombuffer(read_part(path, offset + tensor.offset * dtype.itemsize, reach * dtype.itemsize), dtype)
+    raw = np.frombuffer(read_part(path, storage.offset + tensor.offset * dtype.itemsize, reach * dtype.itemsize), dtype)
     strides = [stride * dtype.itemsize for stride in tensor.strides]
     return np.lib.stride_tricks.as_strided(raw, tensor.shape, strides, writeable=False).copy()
 
@@ -243,7 +244,7 @@ def _named(path: Path, root: Any) -> dict[str, Entry]:
     waiting: deque[tuple[str, Any]] = deque([("", root)])
     while waiting:
         name, value = waiting.popleft()
-        if isinstance(value, Tensor) and math.prod(value.shape) and name not in entries:
+        if isinstance(value, Tensor) and 0 not in value.shape and name not in entries:
             stored = value.storage.dtype.name if value.storage is not None else "float32"
             entries[name or "tensor"] = Entry(value.shape, stored, partial(numbers, path, value))
         if not isinstance(value, dict) or id(value) in seen or len(name) > LONGEST_NAME:
