@@ -16,7 +16,7 @@ features; transposed ones height, width, joint, features), or `made` where sever
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -136,7 +136,7 @@ def _misshaped(own: Shapes, foreign: Shapes, sources: Mapping[str, Made]) -> Ite
 
 
 def convert(
-    own: Shapes, arrays: Mapping[str, np.ndarray], table: KeyTable, network: str = "this network"
+    own: Shapes, arrays: Mapping[str, Any], table: KeyTable, network: str = "this network"
 ) -> tuple[dict[str, np.ndarray], Filled]:
     """Make a network's parameters, of the shapes `own`, of a foreign checkpoint's arrays -> (path -> float32, report).
 
@@ -165,7 +165,7 @@ def convert(
     return ours, report
 
 
-def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray], table: KeyTable) -> Filled:
+def fill(model: nnx.Module, arrays: Mapping[str, Any], table: KeyTable) -> Filled:
     """Put a foreign checkpoint's arrays into a network, in place; it may be abstract unless the table is `partial`.
 
     Raises:

@@ -28,7 +28,7 @@ class Entry(NamedTuple):
     read: Callable[[], np.ndarray]
 
 
-class Arrays(Mapping[str, np.ndarray]):
+class Arrays(Mapping):
     """The arrays of a file, in its order. Numbers come as they are stored, but bfloat16 as float32, which holds it.
 
     `kind` says what the file is, in words; `entries` has shapes and types without reading; `skipped` names what is no

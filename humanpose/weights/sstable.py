@@ -48,31 +48,33 @@ class Table:
             behind = block[0] + block[1] + TRAILER
             self._last_keys.append(key)
             self._blocks.append(block)
-        self._cached: tuple[tuple[int, int], memoryview] | None = None
+        self._cached: tuple[tuple[int, int], dict[bytes, memoryview]] | None = None
 
     def get(self, key: bytes) -> memoryview | None:
         """The value of a key, or None."""
         place = bisect_left(self._last_keys, key)
         if place == len(self._blocks):
             return None
-        return next((value for found, value in _entries(self._cached_block(self._blocks[place])) if found == key), None)
+        return self._held(self._blocks[place]).get(key)
 
     def items(self) -> Iterator[tuple[bytes, memoryview]]:
         """Every key and its value."""
-        before, count = b"", 0
+        before, count = None, 0
         for block in self._blocks:
-            for key, value in _entries(self._cached_block(block)):
-                count += 1
-                if count > MOST_ENTRIES:
-                    raise ValueError(f"more than {MOST_ENTRIES} entries")
-                if key <= before and count > 1:
+            held = self._held(block)
+            count += len(held)
+            if count > MOST_ENTRIES:
+                raise ValueError(f"more than {MOST_ENTRIES} entries")
+            for key, value in held.items():
+                if before is not None and key <= before:
                     raise ValueError("keys are out of order")
                 before = key
                 yield key, value
 
-    def _cached_block(self, handle: tuple[int, int]) -> memoryview:
+    def _held(self, handle: tuple[int, int]) -> dict[bytes, memoryview]:
+        """The entries of a block; the last one that was asked for is kept, since keys are asked for in their order."""
         if self._cached is None or self._cached[0] != handle:
-            self._cached = (handle, self._block(handle))
+            self._cached = (handle, dict(_entries(self._block(handle))))
         return self._cached[1]
 
     def _block(self, handle: tuple[int, int]) -> memoryview:

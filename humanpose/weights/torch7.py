@@ -252,8 +252,20 @@ def _named(path: Path, root: Any) -> dict[str, Entry]:
         seen.add(id(value))
         for key, member in value.items():
             if isinstance(member, dict | Tensor):
+                member = _unfolded(value, member) if key == "weight" and isinstance(member, Tensor) else member
                 waiting.append((f"{name}/{key}" if name else str(key), member))
     return dict(sorted(entries.items(), key=lambda entry: _by_number(entry[0])))
+
+
+def _unfolded(module: dict[Any, Any], weight: Tensor) -> Tensor:
+    """The kernel of a SpatialConvolutionMM, a matrix, with the four axes that other convolutions keep."""
+    axes = tuple(module.get(name) for name in ("nOutputPlane", "nInputPlane", "kH", "kW"))
+    if len(weight.shape) != 2 or weight.strides != (weight.shape[1], 1) or not all(isinstance(n, int) for n in axes):
+        return weight
+    features, channel, height, width = axes
+    if weight.shape != (features, channel * height * width):
+        return weight
+    return weight._replace(shape=axes, strides=(channel * height * width, height * width, width, 1))
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
