@@ -1,5 +1,6 @@
 """PyTorch's files: state dicts come back, pickles that are more than that never run, bombs stay small."""
 
+import contextlib
 import os
 import struct
 import tracemalloc
@@ -9,7 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from weights_files import bfloat16, integer_op, integers_op, state_dict_op, tensor_op, text_op, write_pth
+from weights_files import (
+    bfloat16,
+    integer_op,
+    integers_op,
+    read_or_refused,
+    state_dict_op,
+    tensor_op,
+    text_op,
+    write_pth,
+)
 
 from humanpose.weights import formats, pickle_machine, torch_pickle
 from humanpose.weights.arrays import WeightsFileError
@@ -134,13 +144,9 @@ def test_bombs_stay_small(tmp_path, program):
     """Refused or read, but without more memory than a few times the file."""
     write_pth(tmp_path / "x.pth", {}, program)
     tracemalloc.start()
-    try:
-        formats.read(tmp_path / "x.pth")
-    except WeightsFileError as error:
-        assert len(str(error)) < 1000
-    finally:
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+    read_or_refused(formats.read, tmp_path / "x.pth")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert peak < 20e6
 
 
@@ -180,10 +186,8 @@ def test_noise_in_a_program_is_refused_or_harmless(data):
     sound = b"\x80\x02" + state_dict_op(STATE) + b"."
     where = data.draw(st.integers(0, len(sound)))
     noise = data.draw(st.binary(max_size=10))
-    try:
+    with contextlib.suppress(ValueError):
         pickle_machine.run(sound[:where] + noise + sound[where + len(noise) :])
-    except ValueError:
-        pass
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -193,11 +197,10 @@ def test_noise_in_an_archive_is_refused_or_read(tmp_path, data):
     sound = (tmp_path / "x.pth").read_bytes()
     where = data.draw(st.integers(0, len(sound)))
     noise = data.draw(st.binary(max_size=20))
-    (tmp_path / "y.pth").write_bytes(data.draw(st.sampled_from([sound[:where] + noise + sound[where + len(noise) :], sound[:where]])))
-    try:
-        dict(torch_pickle.read(tmp_path / "y.pth"))
-    except WeightsFileError as error:
-        assert str(tmp_path) in str(error)
+    (tmp_path / "y.pth").write_bytes(
+        data.draw(st.sampled_from([sound[:where] + noise + sound[where + len(noise) :], sound[:where]]))
+    )
+    read_or_refused(torch_pickle.read, tmp_path / "y.pth")
 
 
 def test_integers_are_written_as_expected():

@@ -15,6 +15,7 @@ from weights_files import (
     field,
     masked,
     ordered,
+    read_or_refused,
     shape_proto,
     slice_key,
     slice_proto,
@@ -103,7 +104,9 @@ def test_full_lists_of_names_survive_both_formats(tmp_path, network):
     listed = oracle.variables(network)
     assert len(listed) == {"pose": 696, "part_detector": 934}[network]
     small = [[min(size, 2) for size in shape] for shape in listed.values()]
-    arrays = {name: np.full(shape, place, np.float32) for place, (name, shape) in enumerate(zip(listed, small, strict=True))}
+    arrays = {
+        name: np.full(shape, place, np.float32) for place, (name, shape) in enumerate(zip(listed, small, strict=True))
+    }
     write_v1(tmp_path / "x.ckpt", arrays, compress=True, block_size=4096)
     write_v2(tmp_path / "x", arrays, shards=2)
     same(formats.read(tmp_path / "x.ckpt"), arrays)
@@ -201,19 +204,15 @@ def test_every_flipped_bit_is_noticed_or_harmless(tmp_path, sound, file):
     """Blocks and shards carry checksums: what is still read is as it was."""
     for other in sound.iterdir():
         shutil.copy(other, tmp_path)
+    expected = {name: array.tobytes() for name, array in VARIABLES.items()}
     content, random = (sound / file).read_bytes(), np.random.default_rng(1)
     for place in random.choice(len(content), 60, replace=False):
         spoilt = bytearray(content)
         spoilt[place] ^= 1 << int(random.integers(8))
         (tmp_path / file).write_bytes(spoilt)
-        try:
-            arrays = formats.read(tmp_path / file)
-            read = {name: arrays[name] for name in arrays}
-        except WeightsFileError as error:
-            assert str(tmp_path) in str(error)
-        else:
-            assert all(read[name].tobytes() == VARIABLES[name].tobytes() for name in read)
-            assert set(read) == set(VARIABLES)
+        read = read_or_refused(formats.read, tmp_path / file)
+        if read is not None:
+            assert {name: array.tobytes() for name, array in read.items()} == expected
 
 
 @pytest.mark.parametrize("file", ["x.ckpt", "x.index", "x.data-00000-of-00001"])
@@ -293,7 +292,4 @@ def test_noise_within_a_sound_table_is_refused_or_read(tmp_path, noise):
     """Checksums do not stop those who compute them."""
     for name, reader in (("x.ckpt", tensorflow_v1), ("x.index", tensorflow_v2)):
         table_file(tmp_path / name, {b"": noise, b"v": noise})
-        try:
-            dict(reader.read(tmp_path / name))
-        except WeightsFileError as error:
-            assert str(tmp_path) in str(error)
+        read_or_refused(reader.read, tmp_path / name)

@@ -7,10 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from humanpose.weights.arrays import WeightsFileError
+
 FIELDS = {1: (5, "<f4"), 2: (6, "<f8"), 9: (10, None), 3: (7, None), 10: (11, None), 14: (13, None), 19: (13, None)}
 TYPES = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "bool": 10, "bfloat16": 14, "float16": 19}
 STRING = 7
 """TensorFlow's number of its string type."""
+
+
+def read_or_refused(read, path: Path) -> dict[str, np.ndarray] | None:
+    """All arrays of a file, or None where it is refused in a sentence that names it."""
+    complaint = None
+    try:
+        found = read(path)
+        return {name: found[name] for name in found}
+    except WeightsFileError as error:
+        complaint = str(error)
+    assert path.name.split(".")[0] in complaint
+    assert len(complaint) < 1000
+    return None
 
 
 def crc32c(data: bytes, table=[]) -> int:  # noqa: B006
@@ -284,7 +299,14 @@ def strides(shape) -> tuple[int, ...]:
     return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
 
 
-STORAGES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "uint8": "Byte", "bool": "Bool"}
+STORAGES = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "int64": "Long",
+    "uint8": "Byte",
+    "bool": "Bool",
+}
 
 
 def text_op(text: str) -> bytes:
@@ -326,7 +348,9 @@ def state_dict_op(arrays: dict) -> bytes:
 def write_pth(path: Path, arrays: dict, program: bytes | None = None, method: int = zipfile.ZIP_STORED) -> None:
     """A state dict as torch.save writes it, or the numbers of `arrays` beside another `program`."""
     with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02" + (state_dict_op(arrays) if program is None else program) + b".")
+        archive.writestr(
+            "archive/data.pkl", b"\x80\x02" + (state_dict_op(arrays) if program is None else program) + b"."
+        )
         archive.writestr("archive/byteorder", "little")
         for place, array in enumerate(arrays.values()):
             archive.writestr(f"archive/data/{place}", array.tobytes())

@@ -32,13 +32,18 @@ STAGES = (
 
 Padding: TypeAlias = Literal["same", "symmetric"]
 
+OUTSIDE = (2 * 0.485 - 1, 2 * 0.456 - 1, 2 * 0.406 - 1)
+"""ImageNet's mean colour, in [-1, 1]: what torchvision's and timm's networks see around a picture."""
+
 
 @dataclass(frozen=True)
 class MobileNetV2Config:
     """`width` multiplies all channels; `head` is the width of the last 1x1 convolution at width <= 1.0 (0: none).
 
-    `padding` of the strided convolutions: "same" puts the odd row and column at the end, as Keras does; "symmetric"
-    puts one on each side, as torchvision and timm do: on even sizes windows then lie a pixel further up and left.
+    `padding` says whose weights the network can take over to the digit. "same": Keras's; strided convolutions put the
+    odd row and column at the end, and outside the picture is middle grey. "symmetric": torchvision's and timm's; one
+    row and column on each side, so that on even sizes windows lie a pixel further up and left, and outside the picture
+    is `OUTSIDE`.
     """
 
     width: float = 1.0
@@ -178,6 +183,7 @@ class MobileNetV2(nnx.Module):
 
     def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
         padding: ops.Padding = "SAME" if config.padding == "same" else ((1, 1), (1, 1))
+        self.outside = OUTSIDE if config.padding == "symmetric" else None
         self.stem = ConvBatchNorm(3, config.channels(32), 3, 2, padding=padding, rngs=rngs)
         channel = config.channels(32)
         blocks: list[InvertedResidual] = []
@@ -203,6 +209,8 @@ class MobileNetV2(nnx.Module):
         self, images: Float[Array, "batch height width 3"], train: bool = False, lowering: ops.Lowering = "auto"
     ) -> Features:
         """Feature maps of RGB images scaled to [-1, 1]; any height and width."""
+        if self.outside is not None:  # padded with zeros, what is left of the colours is padded with this one
+            images = images - jnp.asarray(self.outside, images.dtype)[None, None, None]
         features = self.stem(images, train, lowering)
         tapped = []
         for index, block in enumerate(self.blocks):

@@ -1,13 +1,13 @@
 """MobileNetV2 trunks trained on ImageNet by others: names of Keras, torchvision and timm -> parameters of ours.
 
-All of them are made to take what this project's trunk takes, RGB scaled to [-1, 1]. What that needs differs:
+All of them are made to take what this project's trunk takes, RGB scaled to [-1, 1], and compute what they computed:
 
-- Keras's weights are of the same network, to the digit: padding at the end where a stride leaves an odd pixel ("SAME"),
-  epsilon 1e-3, inputs in [-1, 1]. Only the depthwise kernels are laid out otherwise.
-- torchvision's and timm's pad symmetrically (`padding="symmetric"` in MobileNetV2Config), divide by the square root of
-  the variance + 1e-5 (which goes into the normalisation's scale) and take colours less their mean over their deviation
-  (which goes into the stem's kernel and mean). All but one thing is then as it was: outside the picture, where they see
-  grey of that mean, this stem sees middle grey, so its first row and column, and what these reach, differ a little.
+- Keras's weights are of this network as it is: padding at the end where a stride leaves an odd pixel ("SAME"), epsilon
+  1e-3, inputs in [-1, 1]. Only the depthwise kernels are laid out otherwise.
+- torchvision's and timm's pad symmetrically, and with the mean colour: `padding="symmetric"` in MobileNetV2Config does
+  both. They divide by the square root of the variance + 1e-5, which goes into the normalisation's scale, and their
+  colours are divided by their deviation, which goes into the stem's kernel. In a network of the other padding they run
+  too, but every strided window lies a pixel off: a starting point for training, no longer the same trunk.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,8 @@ from humanpose.models.mobilenet_v2 import STAGES, MobileNetV2Config, Padding
 from humanpose.weights import TRAINER_ONLY, KeyTable, Made, Shapes
 
 EPSILON, TORCH_EPSILON = 1e-3, 1e-5
-COLOUR_MEAN = np.array([0.485, 0.456, 0.406])
 COLOUR_DEVIATION = np.array([0.229, 0.224, 0.225])
-"""Of ImageNet's pictures in [0, 1], which torchvision and timm normalise by."""
+"""Of ImageNet's pictures in [0, 1], which torchvision and timm divide by."""
 
 CLASSIFIER = (r"(predictions|Logits)/(kernel|bias)", r"(.*\.)?classifier\.(1\.)?(weight|bias)")
 TORCH_ONLY = (r"(.*\.)?num_batches_tracked",)
@@ -64,7 +63,7 @@ def _torch_table(names: dict[str, tuple[str, str]], prefix: str) -> KeyTable:
         made[f"{path}/kernel"] = Made((kernel,), _stem_kernel if path == "stem" else _last_first)
         made[f"{path}/norm/scale"] = Made((scale, var), _scale_for_epsilon)
         made[f"{path}/norm/bias"] = Made((bias,))
-        made[f"{path}/norm/mean"] = Made((mean, kernel), _stem_mean) if path == "stem" else Made((mean,))
+        made[f"{path}/norm/mean"] = Made((mean,))
         made[f"{path}/norm/var"] = Made((var,))
     return KeyTable({}, (*TORCH_ONLY, *CLASSIFIER), made=made)
 
@@ -150,11 +149,5 @@ def _scale_for_epsilon(scale: np.ndarray, var: np.ndarray) -> np.ndarray:
 
 
 def _stem_kernel(kernel: np.ndarray) -> np.ndarray:
-    """The stem's kernel for colours in [-1, 1] instead of normalised ones."""
+    """The stem's kernel for colours that reach over 2, as in [-1, 1], instead of over 1 / deviation."""
     return _last_first(kernel) * (0.5 / COLOUR_DEVIATION)[:, None]
-
-
-def _stem_mean(mean: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """What the stem's kernel makes of the difference between middle grey and the mean colour is taken off the mean."""
-    grey = (0.5 - COLOUR_MEAN) / COLOUR_DEVIATION
-    return mean - np.einsum("fcij,c->f", kernel.astype(np.float64), grey)
