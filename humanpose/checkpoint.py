@@ -1,4 +1,4 @@
-"""Weights on disk: a folder with `weights.npz` (float16, plain arrays) and `model.json` (config, card, checksum).
+"""Weights on disk: a folder with `weights.npz` (float16, plain arrays) and `model.json` (what they are, checksum).
 
 Nothing here can execute what it reads. The archive is taken apart by hand instead of by `np.load`, so that a file's own
 claims (sizes, pickled types, compression) are checked before they cost anything.
@@ -28,9 +28,16 @@ class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged, or made for another model."""
 
 
-def save(directory: str | Path, arrays: Mapping[str, Any], config: dict[str, Any], card: dict[str, Any]) -> None:
+def save(
+    directory: str | Path,
+    arrays: Mapping[str, Any],
+    config: dict[str, Any],
+    card: dict[str, Any],
+    network: str | None = None,
+) -> None:
     """Write `arrays` ("a/b/c" -> array) with the model's `config` and its model `card` (both JSON) into `directory`.
 
+    `network` is the name of the model's class, by which loading knows what to build.
     Floats are rounded to float16 unless that would overflow; integers and booleans stay as they are. Equal arrays give
     equal bytes. Both files are written under temporary names and renamed, the manifest last: a kill in between leaves
     the old checkpoint or a checksum that does not match, never a mixture that loads. Raises ValueError for arrays that
@@ -45,6 +52,8 @@ def save(directory: str | Path, arrays: Mapping[str, Any], config: dict[str, Any
         "card": card,
         "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(payload).hexdigest()},
     }
+    if network is not None:
+        manifest["network"] = network
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
     staged = [(folder / WEIGHTS, payload), (folder / MANIFEST, text.encode())]
     parts = [path.with_name(f".{path.name}.{os.getpid()}") for path, _ in staged]
@@ -64,8 +73,9 @@ def save(directory: str | Path, arrays: Mapping[str, Any], config: dict[str, Any
 def load(directory: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a checkpoint folder -> (arrays, manifest), floats widened to float32.
 
-    The manifest has "config" and "card" as they were saved. Raises CheckpointError where a file is missing, is not what
-    it should be, or does not match the manifest's sha256. Safe on hostile bytes: nothing is unpickled or decompressed.
+    The manifest has "config", "card" and, where it was given, "network" as they were saved. Raises CheckpointError
+    where a file is missing, is not what it should be, or does not match the manifest's sha256. Safe on hostile bytes:
+    nothing is unpickled or decompressed.
     """
     folder = Path(directory)
     try:
@@ -141,6 +151,9 @@ def load_model(
     """
     folder = find(directory_or_name)
     arrays, manifest = load(folder)
+    name = config.__name__.removesuffix("Config")
+    if manifest.get("network", name) != name:
+        raise CheckpointError(f"{folder} holds the network {manifest['network']}, not {name}: name another folder")
     known = {field.name for field in fields(config)}  # type: ignore[arg-type]
     settings = {
         name: tuple(value) if isinstance(value, list) else value
@@ -153,10 +166,18 @@ def load_model(
     try:
         model = nnx.eval_shape(lambda: build(config(**settings)))
     except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
-        name = config.__name__.removesuffix("Config")
         raise CheckpointError(f"config of {folder} does not describe a {name}: {error}") from error
     fill(model, arrays)
     return model, manifest["weights"]["sha256"]
+
+
+def network_of(directory_or_name: str | Path) -> str | None:
+    """Name the class of the network in a checkpoint; None where it was saved before checkpoints said so.
+
+    Raises CheckpointError where there is none, or its manifest is damaged.
+    """
+    path = find(directory_or_name) / MANIFEST
+    return _parse(path.read_bytes(), path).get("network")
 
 
 def find(directory_or_name: str | Path) -> Path:
@@ -246,6 +267,7 @@ def _parse(text: bytes, path: Path) -> dict[str, Any]:
         and isinstance(manifest.get("card"), dict)
         and isinstance(manifest.get("weights"), dict)
         and isinstance(manifest["weights"].get("sha256"), str)
+        and isinstance(manifest.get("network", ""), str)
     )
     if not sound or manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path} must be a manifest of format {FORMAT} with config, card and weights.sha256")

@@ -1,4 +1,4 @@
-"""Pooling over windows of (batch, height, width, channel) arrays, lowered for the backend at hand as `humanpose.ops` is.
+"""Pooling over windows of (batch, height, width, channel) arrays, lowered for the backend as `humanpose.ops` is.
 
 On a CPU both are made of shifted slices: XLA fuses them into one pass, and the gradient of the maximum is quick, which
 that of its native `reduce_window` is not. Arguments are those of `humanpose.ops`.

@@ -95,10 +95,9 @@ def pose(
     config = _preset(POSE_PRESETS, preset, steps)
     model, origin = _begin(task, config, init)
     records = load_pose_data(data) if config.photographs or config.landmarks else PoseData([], [], {}, {})
-    size = (config.height, config.height * 3 // 4)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
-    loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
-    evaluate = task.make_evaluation(quick, records.image, size)
+    loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
+    evaluate = task.make_evaluation(quick, records.image, config.size)
     with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
         _fit("pose", preset, config, run, origin, model, loss, batches, evaluate)
 

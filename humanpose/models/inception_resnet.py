@@ -16,7 +16,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
-from humanpose.heatmaps import smooth
+from humanpose.heatmaps import decode_smoothed, smooth
 from humanpose.models.mobilenet_v2 import BatchNorm, draw_kernel
 from humanpose.models.scoring import ScoringHead, drop_out
 from humanpose.pooling import average_pool, max_pool
@@ -43,9 +43,12 @@ class InceptionResNetConfig:
     batch_norm_decay: float = 0.99
 
     def __post_init__(self) -> None:
-        for name, least in (("image_size", 75), ("joints", 1), ("features", 1), ("blocks_35", 0), ("blocks_17", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: expected {least} or more, got {getattr(self, name)}")
+        for name, least, most in (
+            ("image_size", 75, 2048), ("joints", 1, 1000), ("features", 1, 1000), ("blocks_35", 0, 100),
+            ("blocks_17", 0, 100),
+        ):  # fmt: skip
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name}: expected {least} to {most}, got {getattr(self, name)}")
         for name in ("dropout", "batch_norm_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
@@ -246,8 +249,13 @@ class InceptionResNet(nnx.Module):
     features and logits are float32 whatever it is.
     """
 
+    decode = staticmethod(decode_smoothed)
+    offset = 0.0
+    apart = 21.0
+
     def __init__(self, config: InceptionResNetConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs) -> None:
         self.config = config
+        self.size = (config.image_size, config.image_size)
         self.dtype = jnp.dtype(dtype)
         self.stem = Stem(config, rngs=rngs)
         self.mixed_5b = Mixed5b(self.stem.channels, config, rngs=rngs)
@@ -274,28 +282,34 @@ class InceptionResNet(nnx.Module):
 
         `train` normalises by the batch's statistics, moves the running ones, and drops out with `rngs`.
         """
-        return self._score(images, train, lowering, rngs)[1]
+        return self.score(images, train, lowering, rngs)[1]
+
+    def to_maps(
+        self, logits: Float[Array, "batch map_height map_width joint"]
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """How probable each joint is at every pixel of its map (sigmoid)."""
+        return nnx.sigmoid(logits)
 
     def joint_maps(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> Float[Array, "batch map_height map_width joint"]:
-        """How probable each joint is at every pixel of its map (sigmoid)."""
-        return nnx.sigmoid(self(images))
+        """Sigmoid maps of the joints."""
+        return self.to_maps(self(images))
 
     def pose_features(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> Float[Array, "batch grid grid feature"]:
         """What the original's GaitNN reads: the last layer before the joints are painted."""
-        return self._score(images)[0]
+        return self.score(images)[0]
 
     def forward(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch grid grid feature"]]:
         """(joint maps, pose features) of one pass through the network."""
-        features, logits = self._score(images)
-        return nnx.sigmoid(logits), features
+        features, logits = self.score(images)
+        return self.to_maps(logits), features
 
-    def _score(
+    def score(
         self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
     ) -> tuple[Array, Array]:
         """(pose features, smoothed logits)."""

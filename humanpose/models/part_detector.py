@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
+from humanpose.heatmaps import decode_smoothed
 from humanpose.models.mobilenet_v2 import BatchNorm, draw_kernel
 from humanpose.models.scoring import ScoringHead, drop_out
 from humanpose.pooling import max_pool
@@ -42,13 +43,13 @@ class PartDetectorConfig:
     batch_norm_decay: float = 0.99
 
     def __post_init__(self) -> None:
-        if self.image_size < STRIDE or self.image_size % STRIDE:
-            raise ValueError(f"image_size: expected a multiple of {STRIDE} pixels, got {self.image_size}")
-        if len(self.blocks) != len(STAGES) or min(self.blocks) < 1:
-            raise ValueError(f"blocks: expected 4 numbers of bottlenecks, 1 or more each, got {self.blocks}")
+        if self.image_size % STRIDE or not STRIDE <= self.image_size <= 2048:
+            raise ValueError(f"image_size: expected a multiple of {STRIDE} up to 2048 pixels, got {self.image_size}")
+        if len(self.blocks) != len(STAGES) or not 1 <= min(self.blocks) <= max(self.blocks) <= 100:
+            raise ValueError(f"blocks: expected 4 numbers of bottlenecks, 1 to 100 each, got {self.blocks}")
         for name in ("joints", "features"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+            if not 1 <= getattr(self, name) <= 1000:
+                raise ValueError(f"{name}: expected 1 to 1000, got {getattr(self, name)}")
         for name in ("dropout", "batch_norm_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
@@ -109,8 +110,13 @@ class PartDetector(nnx.Module):
     features and logits are float32 whatever it is.
     """
 
+    decode = staticmethod(decode_smoothed)
+    offset = 0.0
+    apart = 18.0
+
     def __init__(self, config: PartDetectorConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs) -> None:
         self.config = config
+        self.size = (config.image_size, config.image_size)
         self.dtype = jnp.dtype(dtype)
         self.stem = ConvBatchNorm(3, 64, 7, config, stride=2, rngs=rngs)
         channel, stages = 64, []
@@ -134,28 +140,34 @@ class PartDetector(nnx.Module):
 
         `train` normalises by the batch's statistics, moves the running ones, and drops out with `rngs`.
         """
-        return self._score(images, train, lowering, rngs)[1]
+        return self.score(images, train, lowering, rngs)[1]
+
+    def to_maps(
+        self, logits: Float[Array, "batch map_height map_width joint"]
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """How probable each joint is at every pixel of its map (sigmoid)."""
+        return nnx.sigmoid(logits)
 
     def joint_maps(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> Float[Array, "batch map_height map_width joint"]:
-        """How probable each joint is at every pixel of its map (sigmoid)."""
-        return nnx.sigmoid(self(images))
+        """Sigmoid maps of the joints."""
+        return self.to_maps(self(images))
 
     def pose_features(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> Float[Array, "batch grid grid feature"]:
         """The last layer before the joints are painted."""
-        return self._score(images)[0]
+        return self.score(images)[0]
 
     def forward(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch grid grid feature"]]:
         """(joint maps, pose features) of one pass through the network."""
-        features, logits = self._score(images)
-        return nnx.sigmoid(logits), features
+        features, logits = self.score(images)
+        return self.to_maps(logits), features
 
-    def _score(
+    def score(
         self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
     ) -> tuple[Array, Array]:
         """(pose features, logits)."""
