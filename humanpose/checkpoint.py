@@ -34,18 +34,19 @@ def save(
     config: dict[str, Any],
     card: dict[str, Any],
     network: str | None = None,
+    half: bool = True,
 ) -> None:
     """Write `arrays` ("a/b/c" -> array) with the model's `config` and its model `card` (both JSON) into `directory`.
 
     `network` is the name of the model's class, by which loading knows what to build.
-    Floats are rounded to float16 unless that would overflow; integers and booleans stay as they are. Equal arrays give
-    equal bytes. Both files are written under temporary names and renamed, the manifest last: a kill in between leaves
-    the old checkpoint or a checksum that does not match, never a mixture that loads. Raises ValueError for arrays that
-    are not finite or not numbers.
+    Floats are rounded to float16 unless that would overflow, or to float32 without `half`; integers and booleans stay
+    as they are. Equal arrays give equal bytes. Both files are written under temporary names and renamed, the manifest
+    last: a kill in between leaves the old checkpoint or a checksum that does not match, never a mixture that loads.
+    Raises ValueError for arrays that are not finite or not numbers.
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    payload = _pack({name: _narrow(name, np.asarray(array)) for name, array in sorted(arrays.items())})
+    payload = _pack({name: _narrow(name, np.asarray(array), half) for name, array in sorted(arrays.items())})
     manifest = {
         "format": FORMAT,
         "config": config,
@@ -203,7 +204,7 @@ def variables(model: nnx.Module) -> dict[str, Any]:
     return {"/".join(str(part) for part in path): variable for path, variable in state}
 
 
-def _narrow(name: str, array: np.ndarray) -> np.ndarray:
+def _narrow(name: str, array: np.ndarray, half: bool) -> np.ndarray:
     if array.dtype.kind in "iub":
         return array
     if not np.issubdtype(array.dtype, np.floating) and str(array.dtype) != "bfloat16":
@@ -211,7 +212,8 @@ def _narrow(name: str, array: np.ndarray) -> np.ndarray:
     wide = array.astype(np.float32)
     if not np.isfinite(wide).all():
         raise ValueError(f"arrays[{name!r}] must be finite, got NaN or infinity: this model is not worth keeping")
-    return wide.astype(np.float16) if np.abs(wide).max(initial=0) < np.finfo(np.float16).max else wide
+    fits = np.abs(wide).max(initial=0) < np.finfo(np.float16).max
+    return wide.astype(np.float16) if half and fits else wide
 
 
 def _widen(array: np.ndarray) -> np.ndarray:

@@ -23,9 +23,9 @@ class OptimizerConfig:
 class PoseTaskConfig:
     """The pose task: the network, how many samples of each source stand in a batch, and the heat maps it learns.
 
-    `network`: `MobilePose`, whose crops are three quarters as wide as high (`width` multiplies its channels), or one of
-    the original's, whose crops are square; `blocks` is then how often their residual blocks are repeated, () for as
-    often as in the original, and `dtype` what they compute in (bfloat16 is for accelerators).
+    `network`: `MobilePose`, whose crops are three quarters as wide as high (`width` multiplies its channels, `padding`
+    is its trunk's), or one of the original's, whose crops are square; `blocks` is then how often their residual blocks
+    are repeated, () for as often as in the original, and `dtype` what they compute in (bfloat16 is for accelerators).
     `loss`: `spatial_cross_entropy` (softmax maps) on Gaussians is for MobilePose; the original's networks learn sigmoid
     maps, by `sigmoid_cross_entropy` on discs or `mean_square` on Gaussians. `sigma` is the Gaussians' standard
     deviation and `diameter` the discs', in heat-map pixels (MobilePose's maps have a quarter of the crop's resolution).
@@ -35,6 +35,7 @@ class PoseTaskConfig:
     width: float = 0.5
     height: int = 192
     head_channels: int = 64
+    padding: Literal["same", "symmetric"] = "same"
     blocks: tuple[int, ...] = ()
     dtype: Literal["float32", "bfloat16"] = "float32"
     loss: Literal["spatial_cross_entropy", "sigmoid_cross_entropy", "mean_square"] = "spatial_cross_entropy"

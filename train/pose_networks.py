@@ -21,9 +21,10 @@ def new_model(config: PoseTaskConfig) -> PoseNetwork:
     match config.network:
         case "MobilePose":
             size = {"image_height": config.size[0], "image_width": config.size[1]}
-            return MobilePose(
-                MobilePoseConfig(width_multiplier=config.width, head_channels=config.head_channels, **size), rngs=rngs
+            mobile = MobilePoseConfig(
+                width_multiplier=config.width, head_channels=config.head_channels, padding=config.padding, **size
             )
+            return MobilePose(mobile, rngs=rngs)
         case "InceptionResNet":
             if len(config.blocks) not in (0, 2):
                 raise ValueError(f"blocks: InceptionResNet has two kinds, expected () or two numbers: {config.blocks}")

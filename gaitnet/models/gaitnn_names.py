@@ -1,8 +1,8 @@
 """Names of the original GaitNN's variables in TensorFlow -> parameters of ours. Layouts agree, nothing is transformed.
 
-The original saves what its optimiser calls model variables: 138, of which 90 belong to residual blocks whose results it
+The original saves what TensorFlow calls model variables: 138, of which 90 belong to residual blocks whose results it
 throws away, and none to the recurrent layers. A checkpoint that was written by other means may hold these as well,
-under names that changed with TensorFlow; two layers may share one cell's weights, as `[cell] * 2` made them from 1.2 on.
+under names that changed with TensorFlow; layers may share one cell's weights, as `[cell] * 2` made them from 1.2 on.
 """
 
 import re

@@ -15,7 +15,14 @@ from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
 from humanpose.heatmaps import decode_joint_maps
-from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, UpMerge, draw_kernel
+from humanpose.models.mobilenet_v2 import (
+    ConvBatchNorm,
+    MobileNetV2,
+    MobileNetV2Config,
+    Padding,
+    UpMerge,
+    draw_kernel,
+)
 
 GRID = 17
 """Rows and columns of the pose features, those of the original HumanPoseNN's stride-17 map of a 299-pixel image."""
@@ -23,13 +30,17 @@ GRID = 17
 
 @dataclass(frozen=True)
 class MobilePoseConfig:
-    """`width_multiplier` scales the trunk; `image_height`, `image_width` in pixels (multiples of 8)."""
+    """`width_multiplier` scales the trunk; `image_height`, `image_width` in pixels (multiples of 8).
+
+    `padding` is the trunk's, as MobileNetV2Config has it.
+    """
 
     width_multiplier: float = 0.5
     image_height: int = 192
     image_width: int = 144
     joints: int = 16
     head_channels: int = 64
+    padding: Padding = "same"
 
     def __post_init__(self) -> None:
         for name in ("image_height", "image_width"):
@@ -94,7 +105,7 @@ class MobilePose(nnx.Module):
     def __init__(self, config: MobilePoseConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         self.size = (config.image_height, config.image_width)
-        self.trunk = MobileNetV2(MobileNetV2Config(config.width_multiplier, head=0), rngs=rngs)
+        self.trunk = MobileNetV2(MobileNetV2Config(config.width_multiplier, 0, config.padding), rngs=rngs)
         self.head = JointHead(self.trunk.stride_channels, config.head_channels, config.joints, rngs=rngs)
 
     def __call__(

@@ -11,7 +11,8 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
 PICKLE = tuple(b"\x80" + bytes([version]) for version in range(2, 6))
 READ = (
-    "TensorFlow checkpoints (.ckpt, .index), Torch7 (.t7), Keras (.h5), safetensors and PyTorch (.pth) files are read"
+    "TensorFlow checkpoints (.ckpt, .index), Torch7 (.t7), Keras (.h5), safetensors and PyTorch (.pth) files are read. "
+    f"If it should be one of them, {AGAIN}"
 )
 
 BY_NAME = {
@@ -53,10 +54,10 @@ def read(path: str | Path) -> Arrays:
         return safetensors_file.read(path)
     if 1 <= int.from_bytes(start[:4], "little") <= 8 and size > 8:
         return torch7.read(path)
-    reader = BY_NAME.get(path.suffix.lower())
-    if size and reader is not None:
+    known, reader = _unreadable(start, size), BY_NAME.get(path.suffix.lower())
+    if known is None and reader is not None:
         return reader(path)  # which says what is wrong with it
-    raise WeightsFileError(f"{path} {_unreadable(start, size)}")
+    raise WeightsFileError(f"{path} {known or f'is of no format that is read here: {READ}'}")
 
 
 def _is_bundle(path: Path) -> bool:
@@ -68,8 +69,8 @@ def _is_bundle(path: Path) -> bool:
     return header is not None and bytes(header[:1]) == b"\x08"
 
 
-def _unreadable(start: bytes, size: int) -> str:
-    """What can be said of a file that no reader takes, and what to do."""
+def _unreadable(start: bytes, size: int) -> str | None:
+    """What a file is that no reader takes, and what to do; None where that is not known."""
     text = start.lstrip().lower()
     if size == 0:
         return f"is empty; {AGAIN}"
@@ -84,4 +85,4 @@ def _unreadable(start: bytes, size: int) -> str:
         )
     if start[:2] in (b"3\n", b"4\n"):
         return "is a Torch7 file in ASCII; where Torch7 is installed, save it in binary: torch.save(NAME, object)"
-    return f"is of no format that is read here: {READ}. If it should be one of them, {AGAIN}"
+    return None

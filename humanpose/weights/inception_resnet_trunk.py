@@ -17,9 +17,9 @@ from humanpose.weights import TRAINER_ONLY, KeyTable, Made
 KERAS_NORM = {"bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 KERAS_CLASSIFIER = (r"block8_\d+_conv/(kernel|bias)", r"(conv_7b|conv_7b_bn|predictions)/.*")
 TIMM_CLASSIFIER = (
-    r"(.*\.)?num_batches_tracked",
-    r"(.*\.)?(mixed_7a|repeat_2|block8|conv2d_7b)\..*",
-    r"(.*\.)?(classif|last_linear)\.(weight|bias)",
+    r"(.*[./])?num_batches_tracked",
+    r"(.*[./])?(mixed_7a|repeat_2|block8|conv2d_7b)\..*",
+    r"(.*[./])?(classif|last_linear)\.(weight|bias)",
 )
 
 

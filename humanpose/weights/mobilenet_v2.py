@@ -21,8 +21,8 @@ EPSILON, TORCH_EPSILON = 1e-3, 1e-5
 COLOUR_DEVIATION = np.array([0.229, 0.224, 0.225])
 """Of ImageNet's pictures in [0, 1], which torchvision and timm divide by."""
 
-CLASSIFIER = (r"(predictions|Logits)/(kernel|bias)", r"(.*\.)?classifier\.(1\.)?(weight|bias)")
-TORCH_ONLY = (r"(.*\.)?num_batches_tracked",)
+CLASSIFIER = (r"(predictions|Logits)/(kernel|bias)", r"(.*[./])?classifier\.(1\.)?(weight|bias)")
+TORCH_ONLY = (r"(.*[./])?num_batches_tracked",)
 WIDTHS = (1.0, 0.5, 0.75, 1.4, 1.3, 0.35, 0.25, 2.0, *(round(0.05 * step, 2) for step in range(1, 61)))
 """Channel multipliers in the order they are tried: those that were published first."""
 

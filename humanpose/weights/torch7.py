@@ -6,6 +6,7 @@ are passed over and appear as None. Files of before the format had versions are 
 integers have 4 bytes.
 """
 
+import math
 import os
 import struct
 from collections import deque
@@ -259,13 +260,11 @@ def _named(path: Path, root: Any) -> dict[str, Entry]:
 
 def _unfolded(module: dict[Any, Any], weight: Tensor) -> Tensor:
     """The kernel of a SpatialConvolutionMM, a matrix, with the four axes that other convolutions keep."""
-    axes = tuple(module.get(name) for name in ("nOutputPlane", "nInputPlane", "kH", "kW"))
-    if len(weight.shape) != 2 or weight.strides != (weight.shape[1], 1) or not all(isinstance(n, int) for n in axes):
+    told = [module.get(name) for name in ("nOutputPlane", "nInputPlane", "kH", "kW")]
+    axes = tuple(size for size in told if isinstance(size, int))
+    if len(axes) < 4 or weight.shape != (axes[0], math.prod(axes[1:])) or weight.strides != (weight.shape[1], 1):
         return weight
-    features, channel, height, width = axes
-    if weight.shape != (features, channel * height * width):
-        return weight
-    return weight._replace(shape=axes, strides=(channel * height * width, height * width, width, 1))
+    return weight._replace(shape=axes, strides=tuple(math.prod(axes[axis + 1 :]) for axis in range(4)))
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
