@@ -36,9 +36,12 @@ LIBRARIES = {
     ),
     "av": ("gaitnet/video/read.py", "gaitnet/video/write.py"),
     "sklearn": ("gaitnet/identification/svm.py", "gaitnet/evaluation/calibration.py"),
+    "h5py": ("humanpose/datasets/*", "humanpose/weights/*"), "cdflib": ("humanpose/datasets/human36m.py",),
     "orbax": ("train/checkpoint.py",),
     "fastapi": ("gaitnet/service/*",),
     "optax": ("train/*",), "tensorboardX": ("train/*",),
+    "safetensors": ("humanpose/weights/safetensors_file.py",), "cramjam": ("humanpose/weights/sstable.py",),
+    "pickletools": ("humanpose/weights/pickle_machine.py",),
     "pytest": (), "hypothesis": (), "beartype": (),
     "pickle": (), "joblib": (), "skops": (), "dill": (), "cloudpickle": (), "marshal": (), "shelve": (),
 }  # fmt: skip

@@ -57,7 +57,7 @@ class Arrays(Mapping):
         except WeightsFileError:
             raise
         except ValueError as error:
-            raise WeightsFileError(f"{self.path} is damaged at {name!r}: {error}; {AGAIN}") from error
+            raise WeightsFileError(f"{self.path} is damaged at {name!r}: {said(error)}; {AGAIN}") from error
         if array.shape != entry.shape:
             raise WeightsFileError(
                 f"{self.path} is damaged at {name!r}: {array.shape} numbers instead of {entry.shape}; {AGAIN}"
@@ -74,6 +74,13 @@ class Arrays(Mapping):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each array, without reading any."""
         return {name: entry.shape for name, entry in self.entries.items()}
+
+
+def said(error: Exception) -> str:
+    """What an error says, in one line that a terminal can show: libraries quote whatever a file holds."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    plain = words if words.isprintable() else words.encode("unicode_escape").decode()
+    return plain if len(plain) <= 300 else f"{plain[:300]} ..."
 
 
 def read_part(path: Path, offset: int, size: int) -> bytes:

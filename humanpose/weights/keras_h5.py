@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from humanpose.weights.arrays import AGAIN, LONGEST_NAME, Arrays, Entry, WeightsFileError, checked_shape
+from humanpose.weights.arrays import AGAIN, LONGEST_NAME, Arrays, Entry, WeightsFileError, checked_shape, said
 
 if TYPE_CHECKING:
     import h5py
@@ -33,7 +33,7 @@ def read(path: str | Path) -> Arrays:
     # HDF5 meets hostile bytes with whatever breaks first (OSError too); each means the same to a caller
     except Exception as error:
         path.open("rb").close()  # a file that the system refuses is another matter
-        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {error}; {AGAIN}") from error
+        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {said(error)}; {AGAIN}") from error
     return Arrays(path, KIND, entries, facts=facts)
 
 
@@ -108,4 +108,4 @@ def _numbers(path: Path, name: str) -> np.ndarray:
             return np.asarray(_plain(_member(file, name.strip("/")), name)[()])
     except Exception as error:  # as above
         path.open("rb").close()
-        raise ValueError(str(error)) from error
+        raise ValueError(said(error)) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from humanpose.weights.arrays import AGAIN, Arrays, Entry, WeightsFileError, checked_shape, read_part, widened
+from humanpose.weights.arrays import AGAIN, Arrays, Entry, WeightsFileError, checked_shape, read_part, said, widened
 
 KIND = "safetensors file"
 
@@ -36,7 +36,7 @@ def read(path: str | Path) -> Arrays:
         header = json.loads(read_part(path, 8, length))
         entries, skipped = _tensors(path, header, 8 + length)
     except (SafetensorError, ValueError) as error:
-        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {error}; {AGAIN}") from error
+        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {said(error)}; {AGAIN}") from error
     return Arrays(path, KIND, entries, skipped, facts)
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 
-from humanpose.weights.arrays import LONGEST_NAME, read_part
+from humanpose.weights.arrays import LONGEST_NAME, read_part, said
 from humanpose.weights.crc32c import crc32c, masked
 from humanpose.weights.protobuf import varint
 
@@ -98,7 +98,7 @@ def _decompressed(block: memoryview, offset: int) -> memoryview:
     try:
         return memoryview(bytes(snappy.decompress_raw(bytes(block))))
     except DecompressionError as error:
-        raise ValueError(f"the block at byte {offset} cannot be decompressed ({error})") from error
+        raise ValueError(f"the block at byte {offset} cannot be decompressed ({said(error)})") from error
 
 
 def _handle(data: memoryview, place: int) -> tuple[tuple[int, int], int]:

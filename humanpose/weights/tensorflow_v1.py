@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from humanpose.weights.arrays import AGAIN, Arrays, Entry, WeightsFileError, checked_shape, widened
+from humanpose.weights.arrays import AGAIN, Arrays, Entry, WeightsFileError, checked_shape, said, widened
 from humanpose.weights.protobuf import (
     TYPES,
     Slice,
@@ -54,7 +54,7 @@ def read(path: str | Path) -> Arrays:
     except WeightsFileError:
         raise
     except ValueError as error:
-        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {error}; {AGAIN}") from error
+        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {said(error)}; {AGAIN}") from error
     return Arrays(path, KIND, entries, skipped)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from humanpose.weights.arrays import AGAIN, Arrays, Entry, WeightsFileError, checked_shape, read_part, widened
+from humanpose.weights.arrays import AGAIN, Arrays, Entry, WeightsFileError, checked_shape, read_part, said, widened
 from humanpose.weights.crc32c import crc32c, masked
 from humanpose.weights.protobuf import (
     TYPES,
@@ -62,7 +62,7 @@ def read(path: str | Path) -> Arrays:
     except WeightsFileError:
         raise
     except ValueError as error:
-        raise WeightsFileError(f"{index} cannot be read as the index of a {KIND}: {error}; {AGAIN}") from error
+        raise WeightsFileError(f"{index} cannot be read as the index of a {KIND}: {said(error)}; {AGAIN}") from error
     return Arrays(index, KIND, entries, skipped)
 
 

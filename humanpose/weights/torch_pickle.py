@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from humanpose.weights.arrays import AGAIN, LONGEST_NAME, Arrays, Entry, WeightsFileError, widened
+from humanpose.weights.arrays import AGAIN, LONGEST_NAME, Arrays, Entry, WeightsFileError, said, widened
 from humanpose.weights.pickle_machine import ANEW, Tensor, run
 
 KIND = "PyTorch file"
@@ -32,7 +32,7 @@ def read(path: str | Path) -> Arrays:
     except WeightsFileError as error:
         raise WeightsFileError(f"{path}: {error}") from error
     except ValueError as error:
-        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {error}; {AGAIN}") from error
+        raise WeightsFileError(f"{path} cannot be read as a {KIND}: {said(error)}; {AGAIN}") from error
 
 
 def _opened(path: Path) -> tuple[str, dict[str, int], bool, bytes]:
@@ -47,7 +47,7 @@ def _opened(path: Path) -> tuple[str, dict[str, int], bool, bytes]:
     # zipfile meets hostile bytes with whatever breaks first (OSError too); each means the same to a caller
     except Exception as error:
         path.open("rb").close()  # a file that the system refuses is another matter
-        raise ValueError(str(error) or type(error).__name__) from error
+        raise ValueError(said(error)) from error
 
 
 def _contents(archive: zipfile.ZipFile) -> tuple[str, dict[str, int]]:
@@ -98,7 +98,7 @@ def _numbers(path: Path, file: str, tensor: Tensor, dtype: np.dtype) -> np.ndarr
             raw = archive.read(file)  # checks the archive's own checksum
     except Exception as error:  # as above
         path.open("rb").close()
-        raise ValueError(f"{file} of the archive: {error}") from error
+        raise ValueError(f"{file} of the archive: {said(error)}") from error
     whole = np.frombuffer(raw, dtype, tensor.storage.length)
     strides = [stride * dtype.itemsize for stride in tensor.strides]
     view = np.lib.stride_tricks.as_strided(whole[tensor.offset :], tensor.shape, strides, writeable=False)
