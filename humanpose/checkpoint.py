@@ -1,4 +1,4 @@
-"""Weights on disk: a folder with `weights.npz` (float16, plain arrays) and `model.json` (config, card, checksum).
+"""Weights on disk: a folder with `weights.npz` (float16, plain arrays) and `model.json` (what they are, checksum).
 
 Nothing here can execute what it reads. The archive is taken apart by hand instead of by `np.load`, so that a file's own
 claims (sizes, pickled types, compression) are checked before they cost anything.
@@ -28,23 +28,33 @@ class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged, or made for another model."""
 
 
-def save(directory: str | Path, arrays: Mapping[str, Any], config: dict[str, Any], card: dict[str, Any]) -> None:
+def save(
+    directory: str | Path,
+    arrays: Mapping[str, Any],
+    config: dict[str, Any],
+    card: dict[str, Any],
+    network: str | None = None,
+    half: bool = True,
+) -> None:
     """Write `arrays` ("a/b/c" -> array) with the model's `config` and its model `card` (both JSON) into `directory`.
 
-    Floats are rounded to float16 unless that would overflow; integers and booleans stay as they are. Equal arrays give
-    equal bytes. Both files are written under temporary names and renamed, the manifest last: a kill in between leaves
-    the old checkpoint or a checksum that does not match, never a mixture that loads. Raises ValueError for arrays that
-    are not finite or not numbers.
+    `network` is the name of the model's class, by which loading knows what to build.
+    Floats are rounded to float16 unless that would overflow, or to float32 without `half`; integers and booleans stay
+    as they are. Equal arrays give equal bytes. Both files are written under temporary names and renamed, the manifest
+    last: a kill in between leaves the old checkpoint or a checksum that does not match, never a mixture that loads.
+    Raises ValueError for arrays that are not finite or not numbers.
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    payload = _pack({name: _narrow(name, np.asarray(array)) for name, array in sorted(arrays.items())})
+    payload = _pack({name: _narrow(name, np.asarray(array), half) for name, array in sorted(arrays.items())})
     manifest = {
         "format": FORMAT,
         "config": config,
         "card": card,
         "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(payload).hexdigest()},
     }
+    if network is not None:
+        manifest["network"] = network
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
     staged = [(folder / WEIGHTS, payload), (folder / MANIFEST, text.encode())]
     parts = [path.with_name(f".{path.name}.{os.getpid()}") for path, _ in staged]
@@ -64,8 +74,9 @@ def save(directory: str | Path, arrays: Mapping[str, Any], config: dict[str, Any
 def load(directory: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a checkpoint folder -> (arrays, manifest), floats widened to float32.
 
-    The manifest has "config" and "card" as they were saved. Raises CheckpointError where a file is missing, is not what
-    it should be, or does not match the manifest's sha256. Safe on hostile bytes: nothing is unpickled or decompressed.
+    The manifest has "config", "card" and, where it was given, "network" as they were saved. Raises CheckpointError
+    where a file is missing, is not what it should be, or does not match the manifest's sha256. Safe on hostile bytes:
+    nothing is unpickled or decompressed.
     """
     folder = Path(directory)
     try:
@@ -88,7 +99,7 @@ def load(directory: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def flatten(model: nnx.Module) -> dict[str, np.ndarray]:
     """Return a model's weights (Param) and running statistics (BatchStat) as "a/b/c" -> array: what `save` takes."""
-    return {name: np.asarray(variable.get_value()) for name, variable in _variables(model).items()}
+    return {name: np.asarray(variable.get_value()) for name, variable in variables(model).items()}
 
 
 def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
@@ -97,8 +108,8 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
     Values are cast to each variable's type. Random state of an abstract model (dropout's) starts from seed 0. Raises
     CheckpointError, and changes nothing, where any key is missing, unexpected or mis-shaped; it lists every one.
     """
-    variables = _variables(model)
-    wanted = {name: tuple(variable.get_value().shape) for name, variable in variables.items()}
+    own = variables(model)
+    wanted = {name: tuple(variable.get_value().shape) for name, variable in own.items()}
     complaints = [f"missing: {name} {shape}" for name, shape in sorted(wanted.items()) if name not in arrays]
     complaints += [f"unexpected: {name} {np.shape(arrays[name])}" for name in sorted(arrays) if name not in wanted]
     complaints += [
@@ -111,7 +122,7 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
             f"arrays do not fit {type(model).__name__} in {len(complaints)} keys; build the model from the "
             "checkpoint's own config:\n  " + "\n  ".join(complaints)
         )
-    for name, variable in variables.items():
+    for name, variable in own.items():
         variable.set_value(jnp.asarray(arrays[name], variable.get_value().dtype))
     for _, variable in nnx.to_flat_state(nnx.state(model)):
         value = variable.get_value()
@@ -141,6 +152,9 @@ def load_model(
     """
     folder = find(directory_or_name)
     arrays, manifest = load(folder)
+    name = config.__name__.removesuffix("Config")
+    if manifest.get("network", name) != name:
+        raise CheckpointError(f"{folder} holds the network {manifest['network']}, not {name}: name another folder")
     known = {field.name for field in fields(config)}  # type: ignore[arg-type]
     settings = {
         name: tuple(value) if isinstance(value, list) else value
@@ -153,10 +167,18 @@ def load_model(
     try:
         model = nnx.eval_shape(lambda: build(config(**settings)))
     except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
-        name = config.__name__.removesuffix("Config")
         raise CheckpointError(f"config of {folder} does not describe a {name}: {error}") from error
     fill(model, arrays)
     return model, manifest["weights"]["sha256"]
+
+
+def network_of(directory_or_name: str | Path) -> str | None:
+    """Name the class of the network in a checkpoint; None where it was saved before checkpoints said so.
+
+    Raises CheckpointError where there is none, or its manifest is damaged.
+    """
+    path = find(directory_or_name) / MANIFEST
+    return _parse(path.read_bytes(), path).get("network")
 
 
 def find(directory_or_name: str | Path) -> Path:
@@ -176,12 +198,13 @@ def find(directory_or_name: str | Path) -> Path:
     raise CheckpointError(f"no checkpoint {str(directory_or_name)!r}: looked for {MANIFEST} in {tried}")
 
 
-def _variables(model: nnx.Module) -> dict[str, Any]:
+def variables(model: nnx.Module) -> dict[str, Any]:
+    """Return a model's weights and running statistics as "a/b/c" -> the variable itself."""
     state = nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat)))
     return {"/".join(str(part) for part in path): variable for path, variable in state}
 
 
-def _narrow(name: str, array: np.ndarray) -> np.ndarray:
+def _narrow(name: str, array: np.ndarray, half: bool) -> np.ndarray:
     if array.dtype.kind in "iub":
         return array
     if not np.issubdtype(array.dtype, np.floating) and str(array.dtype) != "bfloat16":
@@ -189,7 +212,8 @@ def _narrow(name: str, array: np.ndarray) -> np.ndarray:
     wide = array.astype(np.float32)
     if not np.isfinite(wide).all():
         raise ValueError(f"arrays[{name!r}] must be finite, got NaN or infinity: this model is not worth keeping")
-    return wide.astype(np.float16) if np.abs(wide).max(initial=0) < np.finfo(np.float16).max else wide
+    fits = np.abs(wide).max(initial=0) < np.finfo(np.float16).max
+    return wide.astype(np.float16) if half and fits else wide
 
 
 def _widen(array: np.ndarray) -> np.ndarray:
@@ -245,6 +269,7 @@ def _parse(text: bytes, path: Path) -> dict[str, Any]:
         and isinstance(manifest.get("card"), dict)
         and isinstance(manifest.get("weights"), dict)
         and isinstance(manifest["weights"].get("sha256"), str)
+        and isinstance(manifest.get("network", ""), str)
     )
     if not sound or manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path} must be a manifest of format {FORMAT} with config, card and weights.sha256")

@@ -13,7 +13,9 @@ from jaxtyping import Array, Float, Shaped, UInt8
 
 from humanpose import checkpoint
 from humanpose.heatmaps import decode_joint_maps, elsewhere, heatmap_to_crop
+from humanpose.models.inception_resnet import InceptionResNet, InceptionResNetConfig
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from humanpose.preprocess import SIZE, crop, crop_affine, to_image
 from humanpose.skeleton import FLIP
 
@@ -28,6 +30,9 @@ Images: TypeAlias = (
     | UInt8[np.ndarray, "image image_height image_width 3"]
     | Sequence[np.ndarray]
 )
+
+
+PoseNetwork: TypeAlias = MobilePose | InceptionResNet | PartDetector
 
 
 class Joints(NamedTuple):
@@ -56,6 +61,8 @@ class HumanPoseNN:
         size: (height, width) of the crops it takes, in pixels.
         decode: joint maps -> (keypoints in heat-map pixels, probability); the default is for softmax maps,
             `heatmaps.decode_heatmaps` is for sigmoid maps.
+        offset: how the maps' pixels lie on the crop's, as `heatmaps.heatmap_to_crop` takes it.
+        apart: heat-map pixels between the first place of a joint and the second one.
         flip_test: average the joint maps with those of the mirrored crop: twice the work, a little more accurate. Pose
             features stay those of the crop itself.
         sha256: of the weights, where they came from a checkpoint.
@@ -68,6 +75,8 @@ class HumanPoseNN:
         decode: Callable[[Array], tuple[Array, Array]] = decode_joint_maps,
         flip_test: bool = False,
         sha256: str = "",
+        offset: float = 0.5,
+        apart: float = 3.5,
     ) -> None:
         self.size = size
         self.sha256 = sha256
@@ -89,9 +98,9 @@ class HumanPoseNN:
         def describe(state: Any, crops: Array) -> tuple[Array, ...]:
             maps, features = forward(state, crops)
             first, sure = decode(maps)
-            second, less_sure = decode(elsewhere(maps, first))
+            second, less_sure = decode(elsewhere(maps, first, apart))
             shape = (maps.shape[1], maps.shape[2])
-            places = (jnp.asarray(heatmap_to_crop(place, size, shape)) for place in (first, second))
+            places = (jnp.asarray(heatmap_to_crop(place, size, shape, offset)) for place in (first, second))
             return *places, sure, less_sure, features
 
         self._forward = jax.jit(forward)
@@ -102,20 +111,50 @@ class HumanPoseNN:
         cls,
         directory_or_name: str | Path | None = None,
         flip_test: bool = False,
-        decoding: Literal["argmax", "subpixel"] = "subpixel",
+        decoding: Literal["argmax", "subpixel"] | None = None,
     ) -> "HumanPoseNN":
-        """Load a MobilePose checkpoint: a folder, the name of one that ships, or the default one.
+        """Load the pose network of a checkpoint: a folder, the name of one that ships, or the default one.
 
-        `flip_test` as above; `decoding` says how a joint's place is read off its map (`heatmaps.decode_joint_maps`).
+        `flip_test` as above; `decoding` says how a joint's place is read off its map (`heatmaps.decode_joint_maps`),
+        None as the network is meant to be read.
         Raises `checkpoint.CheckpointError` where it is missing, damaged, or not a pose checkpoint.
         """
-        model, sha256 = checkpoint.load_model(
-            DEFAULT if directory_or_name is None else directory_or_name,
-            MobilePoseConfig,
-            lambda config: MobilePose(config, rngs=nnx.Rngs(0)),
-        )
-        decode = partial(decode_joint_maps, method=decoding)
-        return cls(model, (model.config.image_height, model.config.image_width), decode, flip_test, sha256)
+        folder = checkpoint.find(DEFAULT if directory_or_name is None else directory_or_name)
+        model: PoseNetwork
+        match checkpoint.network_of(folder):
+            case "MobilePose" | None:
+                model, sha256 = checkpoint.load_model(
+                    folder, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0))
+                )
+            case "InceptionResNet":
+                model, sha256 = checkpoint.load_model(
+                    folder, InceptionResNetConfig, lambda config: InceptionResNet(config, rngs=nnx.Rngs(0))
+                )
+            case "PartDetector":
+                model, sha256 = checkpoint.load_model(
+                    folder, PartDetectorConfig, lambda config: PartDetector(config, rngs=nnx.Rngs(0))
+                )
+            case other:
+                raise checkpoint.CheckpointError(
+                    f"{folder} holds the network {other}, which finds no joints: name the folder of a MobilePose, an "
+                    "InceptionResNet or a PartDetector"
+                )
+        return cls.of(model, flip_test, sha256, decoding)
+
+    @classmethod
+    def of(
+        cls,
+        model: "PoseNetwork",
+        flip_test: bool = False,
+        sha256: str = "",
+        decoding: Literal["argmax", "subpixel"] | None = None,
+    ) -> "HumanPoseNN":
+        """Take one of the pose networks here, with the crops it wants and its own way of reading its maps.
+
+        Joints of the two original networks are the original's to the digit, in a crop of their size.
+        """
+        decode = model.decode if decoding is None else partial(model.decode, method=decoding)
+        return cls(model, model.size, decode, flip_test, sha256, model.offset, model.apart)
 
     def forward(
         self, crops: UInt8[np.ndarray, "batch height width 3"]

@@ -19,18 +19,22 @@ Shape: TypeAlias = tuple[int, int]
 
 
 def crop_to_heatmap(
-    keypoints: Float[AnyArray, "*lead joint 2"], size: Shape, shape: Shape
+    keypoints: Float[AnyArray, "*lead joint 2"], size: Shape, shape: Shape, offset: float = 0.5
 ) -> Float[AnyArray, "*lead joint 2"]:
-    """Map keypoints in pixels of a crop -> pixels of its heat maps; `size` and `shape` are their (height, width)."""
+    """Map keypoints in pixels of a crop -> pixels of its heat maps; `size` and `shape` are their (height, width).
+
+    `offset` is where in its own area a pixel's position lies: 0.5, its centre, keeps both grids' borders together; with
+    0, the original HumanPoseNN's way, pixel (0, 0) is at the same place in both.
+    """
     scale = np.array([shape[1] / size[1], shape[0] / size[0]], np.float32).reshape((1,) * (keypoints.ndim - 1) + (2,))
-    return (keypoints + 0.5) * scale - 0.5
+    return (keypoints + offset) * scale - offset
 
 
 def heatmap_to_crop(
-    keypoints: Float[AnyArray, "*lead joint 2"], size: Shape, shape: Shape
+    keypoints: Float[AnyArray, "*lead joint 2"], size: Shape, shape: Shape, offset: float = 0.5
 ) -> Float[AnyArray, "*lead joint 2"]:
     """Map keypoints in pixels of heat maps -> pixels of the crop: the inverse of `crop_to_heatmap`."""
-    return crop_to_heatmap(keypoints, size=shape, shape=size)
+    return crop_to_heatmap(keypoints, size=shape, shape=size, offset=offset)
 
 
 @partial(jax.jit, static_argnames=("shape", "kind", "size"))
@@ -146,6 +150,19 @@ def decode_joint_maps(
     peak = _peaks(maps)
     centre, mass = _centre_of_mass(maps, peak, radius)
     return peak if method == "argmax" else centre, jnp.clip(mass, 0.0, 1.0)
+
+
+def decode_smoothed(
+    heatmaps: Float[AnyArray, "*lead height width joint"],
+    method: Literal["argmax", "subpixel"] = "argmax",
+) -> tuple[Float[Array, "*lead joint 2"], Float[Array, "*lead joint"]]:
+    """Decode sigmoid maps as the original HumanPoseNN does -> (keypoints in heat-map pixels, probability).
+
+    Keypoints are the pixels of the maxima of the smoothed maps (or what `decode_heatmaps` finds by "subpixel" about
+    them, which the original does not do), probabilities the maxima of the maps as they are.
+    """
+    maps = jnp.asarray(heatmaps)
+    return decode_heatmaps(smooth(maps), method)[0], maps.max((-3, -2))
 
 
 def elsewhere(

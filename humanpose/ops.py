@@ -35,8 +35,8 @@ def convolution(
     lowering: Lowering = "auto",
 ) -> Float[Array, "batch out_height out_width features"]:
     """Cross-correlation of images with a kernel, as every deep learning library understands "convolution"."""
-    strides, pads = _geometry(images.shape[1:3], kernel.shape[:2], stride, padding)
-    if not _rewrite(lowering):
+    strides, pads = geometry(images.shape[1:3], kernel.shape[:2], stride, padding)
+    if not rewrites(lowering):
         return _native(images, kernel, strides, pads)
     if kernel.shape[:2] == (1, 1) and pads == ((0, 0), (0, 0)):
         return _pointwise(images[:, :: strides[0], :: strides[1]], kernel[0, 0])
@@ -51,8 +51,8 @@ def depthwise_convolution(
     lowering: Lowering = "auto",
 ) -> Float[Array, "batch out_height out_width channel"]:
     """One two-dimensional kernel per channel (channel multiplier 1)."""
-    strides, pads = _geometry(images.shape[1:3], kernel.shape[:2], stride, padding)
-    if not _rewrite(lowering):
+    strides, pads = geometry(images.shape[1:3], kernel.shape[:2], stride, padding)
+    if not rewrites(lowering):
         return _native(images, kernel, strides, pads, groups=images.shape[-1])
     return _depthwise(images, kernel[:, :, 0], strides, pads)
 
@@ -72,6 +72,24 @@ def pixel_shuffle(
     return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * factor, width * factor, channel // factor**2)
 
 
+def transposed_convolution(
+    images: Float[Array, "batch height width channel"],
+    kernel: Float[Array, "size size features channel"],
+    lowering: Lowering = "auto",
+) -> Float[Array, "batch tall wide features"]:
+    """Paint each pixel as a block of size x size pixels, side by side: stride = kernel size, TensorFlow's layout.
+
+    Pixel (size * row + i, size * column + j) is images[row, column] times kernel[i, j]: a matmul and a pixel shuffle.
+    """
+    size = kernel.shape[0]
+    if not rewrites(lowering):
+        return lax.conv_transpose(
+            images, kernel, (size, size), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"), transpose_kernel=True
+        )
+    flat = kernel.transpose(3, 0, 1, 2).reshape(kernel.shape[3], -1)
+    return pixel_shuffle(_pointwise(images, flat), size)
+
+
 def carry_to_grid(
     maps: Float[Array, "*batch height width joint"], size: int = 17
 ) -> Float[Array, "*batch size size joint"]:
@@ -88,7 +106,8 @@ def carry_to_grid(
     return jnp.einsum("hH,wW,...hwj->...HWj", rows, columns, maps)
 
 
-def _rewrite(lowering: Lowering) -> bool:
+def rewrites(lowering: Lowering) -> bool:
+    """Whether a lowering asks for the rewrite into slices and matmuls."""
     if lowering not in ("auto", "native", "cpu"):
         raise ValueError(f'lowering: expected "auto", "native" or "cpu", got {lowering!r}')
     return lowering == "cpu" or (lowering == "auto" and jax.default_backend() == "cpu")
@@ -98,7 +117,7 @@ def _pair(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def _geometry(
+def geometry(
     shape: tuple[int, ...], window: tuple[int, ...], stride: Size, padding: Padding
 ) -> tuple[tuple[int, int], Pads]:
     """Strides and explicit pads, each as (vertical, horizontal)."""
@@ -113,12 +132,13 @@ def _geometry(
     return strides, padding
 
 
-def _pad(images: Array, pads: Pads) -> Array:
+def pad_images(images: Array, pads: Pads, value: float = 0.0) -> Array:
+    """Put rows and columns of `value` around images."""
     config = [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)]
-    return lax.pad(images, jnp.zeros((), images.dtype), config)
+    return lax.pad(images, jnp.asarray(value, images.dtype), config)
 
 
-def _taps(padded: Array, window: tuple[int, ...], strides: tuple[int, int]):
+def tap_slices(padded: Array, window: tuple[int, ...], strides: tuple[int, int]):
     """Yield the input as each tap of the window sees it, row by row: shifted (and strided) slices."""
     batch, height, width, channel = padded.shape
     out = [(size - tap) // step + 1 for size, tap, step in zip((height, width), window, strides, strict=True)]
@@ -157,7 +177,7 @@ _pointwise.defvjp(_pointwise_forward, _pointwise_backward)
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _depthwise(images: Array, kernel: Array, strides: tuple[int, int], pads: Pads) -> Array:
     weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
-    taps = _taps(_pad(images, pads), kernel.shape[:2], strides)
+    taps = tap_slices(pad_images(images, pads), kernel.shape[:2], strides)
     return sum(weight * tap for weight, tap in zip(weights, taps, strict=True))  # type: ignore[return-value]
 
 
@@ -170,13 +190,13 @@ def _depthwise_backward(strides: tuple[int, int], pads: Pads, saved: tuple[Array
     images, kernel = saved
     # The barrier keeps the padding's bounds checks out of the loops. One reduction of nine operands reads them once;
     # over a short stretch of the width it is unrolled and vectorised along the channels (twice as fast as over all).
-    padded = lax.optimization_barrier(_pad(images, pads))
+    padded = lax.optimization_barrier(pad_images(images, pads))
     batch, height, width, channel = cotangent.shape
     stretch = max(size for size in range(1, 10) if width % size == 0)
     stretch = stretch if stretch > 4 else width
     products = [
         (tap * cotangent).reshape(batch, height, width // stretch, stretch, channel)
-        for tap in _taps(padded, kernel.shape[:2], strides)
+        for tap in tap_slices(padded, kernel.shape[:2], strides)
     ]
     zeros = [jnp.zeros((), images.dtype)] * len(products)
     partial_sums = lax.reduce(
@@ -197,7 +217,7 @@ def _depthwise_transposed(
         -(-(size + sum(pad)) // step) for size, pad, step in zip((height, width), pads, strides, strict=True)
     )
     after = [max(0, count - size) for count, size in zip((rows, columns), cotangent.shape[1:3], strict=True)]
-    roomy = _pad(cotangent, ((before[0], after[0]), (before[1], after[1])))
+    roomy = pad_images(cotangent, ((before[0], after[0]), (before[1], after[1])))
     if strides != (1, 1):
         roomy = lax.optimization_barrier(roomy)
 
@@ -231,7 +251,7 @@ def _im2col_backward(strides: tuple[int, int], pads: Pads, saved: tuple[Array, A
     images, kernel = saved
 
     def patches(images: Array) -> Array:
-        return jnp.concatenate(list(_taps(_pad(images, pads), kernel.shape[:2], strides)), axis=-1)
+        return jnp.concatenate(list(tap_slices(pad_images(images, pads), kernel.shape[:2], strides)), axis=-1)
 
     columns, to_images = jax.vjp(patches, images)
     flat = kernel.reshape(-1, kernel.shape[-1])

@@ -14,9 +14,9 @@ from flax import nnx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaitnet.models import gaitnn
+from gaitnet.models import gaitnn, gaitnn_names
 from gaitnet.models.gaitnn import BatchNorm, GaitNN, GaitNNConfig, bucket_length, identification_vectors
-from gaitnet.recurrent import GRUCell
+from humanpose import checkpoint
 
 SMALL = GaitNNConfig(channels=5, grid=7, subjects=3, multiplier=0.125, size=24)
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,57 +37,13 @@ def recipe(name: str, shape: list[int]) -> np.ndarray:
 
 def fill_from_oracle(model: GaitNN) -> set[str]:
     """Give every variable of the model its oracle value; return the TensorFlow names used."""
-    config, used = model.config, set()
-    shapes = dict(VARIABLES["model_variables"]) | dict(VARIABLES[config.recurrent_unit])
-
-    def put(variable, name):
-        value = recipe(name, shapes[name])
-        used.add(name)
-        assert value.shape == variable.get_value().shape, name
+    shapes = dict(VARIABLES["model_variables"]) | dict(VARIABLES[model.config.recurrent_unit])
+    sources = gaitnn_names.sources(model.config, shapes)
+    for path, variable in checkpoint.variables(model).items():
+        value = recipe(sources[path], shapes[sources[path]])
+        assert value.shape == variable.get_value().shape, path
         variable.set_value(jnp.asarray(value))
-
-    def norm(module, scope):
-        for attribute in ("beta", "moving_mean", "moving_variance"):
-            put(getattr(module, attribute), f"{scope}/{attribute}")
-
-    def convolution(module, scope):
-        put(module.kernel, f"{scope}/weights")
-        norm(module.norm, f"{scope}/BatchNorm")
-
-    def block(module, scope):
-        numbers = ["", "_1", "_2", "_3"]
-        if module.shortcut_kernel is not None:
-            put(module.shortcut_kernel, f"{scope}/Conv/weights")
-            put(module.shortcut_bias, f"{scope}/Conv/biases")
-            numbers = numbers[1:]
-        for kernel, bias, number in zip(module.kernels, module.biases, numbers, strict=False):
-            put(kernel, f"{scope}/Conv{number}/weights")
-            put(bias, f"{scope}/Conv{number}/biases")
-        for member, number in zip(module.norms, ["", "_1", "_2"], strict=True):
-            norm(member, f"{scope}/BatchNorm{number}")
-
-    root = "GaitNN/DownSampling"
-    convolution(model.stem, f"{root}/17x17/Conv")
-    block(model.first_down, f"{root}/8x8/ResidualBlock")
-    block(model.second_down, f"{root}/4x4/ResidualBlock")
-    for blocks, size in ((model.stem_blocks, "17x17"), (model.first_blocks, "8x8"), (model.second_blocks, "4x4")):
-        for number, member in enumerate(blocks, 1):
-            block(member, f"{root}/{size}/Repeat/residual_block_{number}")
-    convolution(model.squeeze, f"{root}/4x4/Conv")
-    convolution(model.mix, f"{root}/4x4/Conv_1")
-    put(model.dense.kernel, "GaitNN/FullyConnected/fully_connected/weights")
-    put(model.dense.bias, "GaitNN/FullyConnected/fully_connected/biases")
-    unit = config.recurrent_unit.lower()
-    for number, cell in enumerate(model.recurrent.cells):
-        scope = f"GaitNN/Recurrent/rnn/multi_rnn_cell/cell_{number}/{unit}_cell"
-        if isinstance(cell, GRUCell):
-            for part in ("gates", "candidate"):
-                put(getattr(cell, f"{part}_kernel"), f"{scope}/{part}/kernel")
-                put(getattr(cell, f"{part}_bias"), f"{scope}/{part}/bias")
-        else:
-            put(cell.kernel, f"{scope}/kernel")
-            put(cell.bias, f"{scope}/bias")
-    return used
+    return set(sources.values())
 
 
 def original(config: GaitNNConfig) -> tuple[GaitNN, set[str]]:

@@ -1,7 +1,5 @@
 """HumanPoseNN around a network whose answers are known: it points at the brightest pixel of each colour."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +8,7 @@ from flax import nnx
 
 from humanpose import checkpoint
 from humanpose.estimator import BUCKETS, HumanPoseNN, buckets
+from humanpose.heatmaps import decode_joint_maps
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.skeleton import FLIP
 
@@ -161,15 +160,14 @@ def test_a_saved_mobile_pose_loads_from_its_folder_alone(tmp_path):
         HumanPoseNN.load(tmp_path)
 
 
-def test_decoding_is_chosen_where_weights_are_loaded(monkeypatch):
+def test_decoding_is_chosen_where_a_network_is_taken():
     """Argmax gives whole pixels of the map, the centre of mass what lies between them."""
 
-    class Saved(Pointer):
-        config = SimpleNamespace(image_height=SIZE[0], image_width=SIZE[1])
+    class Shipped(Pointer):
+        size, decode, offset, apart = SIZE, staticmethod(decode_joint_maps), 0.5, 3.5
 
-    monkeypatch.setattr(checkpoint, "load_model", lambda *_: (Saved(), "ab"))
     crops = spots(*SIZE, (20.7, 30.2), (50.4, 70.9))[None]
-    coarse, fine = (HumanPoseNN.load("any", decoding=one).describe(crops)[0].first for one in ("argmax", "subpixel"))
+    coarse, fine = (HumanPoseNN.of(Shipped(), decoding=one).describe(crops)[0].first for one in ("argmax", "subpixel"))
     cells = (coarse.keypoints + 0.5) / 4 - 0.5
     np.testing.assert_allclose(cells, np.round(cells), atol=1e-4)
     truth = np.array([(20.7, 30.2), (50.4, 70.9)] * 8)

@@ -40,6 +40,8 @@ LIBRARIES = {
     "orbax": ("train/checkpoint.py",),
     "fastapi": ("gaitnet/service/*",),
     "optax": ("train/*",), "tensorboardX": ("train/*",),
+    "safetensors": ("humanpose/weights/safetensors_file.py",), "cramjam": ("humanpose/weights/sstable.py",),
+    "pickletools": ("humanpose/weights/pickle_machine.py", "humanpose/datasets/restricted.py"),
     "pytest": (), "hypothesis": (), "beartype": (),
     "pickle": (), "joblib": (), "skops": (), "dill": (), "cloudpickle": (), "marshal": (), "shelve": (),
 }  # fmt: skip

@@ -120,7 +120,7 @@ def test_a_pose_network_is_trained_shipped_and_used(tmp_path):
     images = lambda one: np.random.default_rng(0).integers(0, 255, (120, 120, 3), np.uint8)  # noqa: E731
     batches = pose.make_batches(config, [record(1)], [record(2)], images)
     evaluate = pose.make_evaluation({"toy": [record(3), record(4)]}, images, (96, 72), batch=2)
-    loss = pose.make_loss(config.sigma, walkers_drawer((96, 72)))
+    loss = pose.make_loss(config, walkers_drawer((96, 72)))
     folder = trained("pose", pose.new_model(config), loss, batches, tmp_path, config, evaluate)
     network = HumanPoseNN.load(folder)
     assert network.size == (96, 72)

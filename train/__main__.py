@@ -81,6 +81,9 @@ def detect(
 def pose(
     preset: Annotated[str, typer.Option(help="lspet+walkers | no-kth | quality | lspet | walkers")] = "lspet+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
+    trunk: Annotated[
+        Path | None, typer.Option(help="A trunk of gaitnet weights convert, which is the starting point.")
+    ] = None,
     init: Init = None,
     opinions: Annotated[
         Path | None, typer.Option(help="BlazePose on LSPET's photographs, of train/blazepose.py.")
@@ -94,16 +97,23 @@ def pose(
     from train.data import Prefetch
     from train.pose_data import PoseData, load_pose_data
     from train.pose_walkers import walkers_drawer
+    from train.trunk import padded_like, take_trunk
 
     config = _preset(POSE_PRESETS, preset, steps)
+    if init is not None and trunk is not None:
+        raise typer.BadParameter("--init and --trunk are both starting points: give one of them")
+    config = config if trunk is None else padded_like(config, trunk)
     model, origin = _begin(task, config, init)
+    read = {} if trunk is None else {"trunk": f"{trunk.name}, sha256 {take_trunk(model, trunk)}"}
+    if opinions is not None:
+        if config.loss != "spatial_cross_entropy":
+            raise typer.BadParameter(f"--opinions: the loss of this preset, {config.loss}, knows one place a joint")
+        read["opinions_sha256"] = hashlib.sha256(opinions.read_bytes()).hexdigest()
     records = load_pose_data(data, opinions) if config.photographs or config.landmarks else PoseData([], [], {}, {})
-    size = (config.height, config.height * 3 // 4)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
-    loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
-    evaluate = task.make_evaluation(quick, records.image, size)
+    loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
+    evaluate = task.make_evaluation(quick, records.image, config.size)
     with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
-        read = {} if opinions is None else {"opinions_sha256": hashlib.sha256(opinions.read_bytes()).hexdigest()}
         _fit("pose", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 

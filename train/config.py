@@ -21,14 +21,25 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class PoseTaskConfig:
-    """The pose task: how many samples of each source stand in a batch, and the heat maps it learns.
+    """The pose task: the network, how many samples of each source stand in a batch, and the heat maps it learns.
 
-    `sigma` is the target's standard deviation in heat-map pixels (a quarter of the crop's resolution).
+    `network`: `MobilePose`, whose crops are three quarters as wide as high (`width` multiplies its channels, `padding`
+    is its trunk's), or one of the original's, whose crops are square; `blocks` is then how often their residual blocks
+    are repeated, () for as often as in the original, and `dtype` what they compute in (bfloat16 is for accelerators).
+    `loss`: `spatial_cross_entropy` (softmax maps) on Gaussians is for MobilePose; the original's networks learn sigmoid
+    maps, by `sigmoid_cross_entropy` on discs or `mean_square` on Gaussians. `sigma` is the Gaussians' standard
+    deviation and `diameter` the discs', in heat-map pixels (MobilePose's maps have a quarter of the crop's resolution).
     """
 
+    network: Literal["MobilePose", "InceptionResNet", "PartDetector"] = "MobilePose"
     width: float = 0.5
     height: int = 192
     head_channels: int = 64
+    padding: Literal["same", "symmetric"] = "same"
+    blocks: tuple[int, ...] = ()
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    loss: Literal["spatial_cross_entropy", "sigmoid_cross_entropy", "mean_square"] = "spatial_cross_entropy"
+    diameter: float = 15.0
     steps: int = 6000
     photographs: int = 16
     landmarks: int = 6
@@ -40,6 +51,20 @@ class PoseTaskConfig:
     def __post_init__(self):
         if self.photographs + self.landmarks + self.walkers < 1:
             raise ValueError("a pose batch needs at least one sample: photographs, landmarks and walkers are all 0")
+        if self.network not in ("MobilePose", "InceptionResNet", "PartDetector"):
+            raise ValueError(f"network: expected MobilePose, InceptionResNet or PartDetector, got {self.network!r}")
+        if (self.loss == "spatial_cross_entropy") != (self.network == "MobilePose"):
+            raise ValueError(
+                "loss: MobilePose learns by spatial_cross_entropy, the others by sigmoid_cross_entropy or mean_square, "
+                f"got {self.loss!r} for {self.network}"
+            )
+        if self.dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"dtype: expected float32 or bfloat16, got {self.dtype!r}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the crops, in pixels."""
+        return self.height, self.height * 3 // 4 if self.network == "MobilePose" else self.height
 
 
 POSE_PRESETS = {

@@ -110,6 +110,10 @@ def take_over(detector: Detector, directory: Path) -> str:
             f"the pose network's channels are {widths[1]}, the detector's {widths[0]}: "
             "give pose weights of the detector's width"
         )
+    if pose.config.padding != "same":
+        raise ValueError(
+            "the pose network's trunk pads symmetrically, the detector's does not: give other pose weights"
+        )
     for own, other in (
         (detector.trunk, pose.trunk), (detector.head.to_16, pose.head.to_16), (detector.head.to_8, pose.head.to_8),
     ):  # fmt: skip

@@ -75,7 +75,7 @@ def export_run(run: Path, to: Path, card_file: Path | None = None) -> None:
     if config["task"] == "gait":  # the training head tells the training's people apart, whom nobody else has met
         arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
         settings["subjects"] = 0
-    save(to, arrays, settings, {**card, "training": {**config, "step": step}})
+    save(to, arrays, settings, {**card, "training": {**config, "step": step}}, type(model).__name__)
 
 
 def new_model_of(config: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
-"""The pose task: photographs, landmarked frames and walkers in every batch; spatial cross-entropy on Gaussians."""
+"""The pose task: photographs, landmarked frames and walkers in every batch; the network and loss of the config."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,17 +11,15 @@ from flax import nnx
 
 from humanpose.augment import AugmentConfig, carry_keypoints, draw_affine, draw_colour
 from humanpose.datasets.record import PoseRecord
-from humanpose.heatmaps import decode_joint_maps
-from humanpose.losses import mixture_targets, spatial_cross_entropy
+from humanpose.heatmaps import crop_to_heatmap, encode_keypoints, heatmap_to_crop
+from humanpose.losses import mixture_targets
 from humanpose.metrics import JointScore, pck
-from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP
 from train.config import PoseTaskConfig
 from train.data import make_batch
-
-STRIDE = 4
-"""Crop pixels per heat-map pixel."""
+from train.pose_networks import new_model as new_model
+from train.pose_networks import pose_loss
 
 PHOTOGRAPHS = AugmentConfig(rotation=40.0, turned=0.05)
 LANDMARKS = AugmentConfig(rotation=10.0, zoom=(0.8, 1.25), coarse=0.15, flip=0.0)
@@ -29,13 +28,10 @@ LANDMARKS = AugmentConfig(rotation=10.0, zoom=(0.8, 1.25), coarse=0.15, flip=0.0
 Images = Callable[[PoseRecord], np.ndarray]
 
 
-def to_map(keypoints):
-    """Crop pixels -> heat-map pixels."""
-    return (keypoints - (STRIDE - 1) / 2) / STRIDE
-
-
-def make_loss(sigma: float, draw_walkers: Callable | None = None):
+def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
     """The task's loss; `draw_walkers(keys) -> (images, keypoints, visible)` renders walkers on the device."""
+    loss_of = pose_loss(config)
+    kind, extent = ("disc", config.diameter) if config.loss == "sigmoid_cross_entropy" else ("gaussian", config.sigma)
 
     def loss_fn(model, batch, rngs):
         images = batch["images"].astype(jnp.float32)
@@ -46,19 +42,22 @@ def make_loss(sigma: float, draw_walkers: Callable | None = None):
                 jnp.concatenate([real, walker.astype(real.dtype)])
                 for real, walker in zip((images, keypoints, visible), drawn, strict=True)
             )
-        logits = model(images, train=True)
-        on_map = to_map(keypoints)
-        # the walkers, who come last, have one opinion: the truth
-        second = jnp.pad(batch["opinion"], ((0, visible.shape[0] - batch["opinion"].shape[0]), (0, 0), (0, 0)))
-        opinions = jnp.stack([on_map, to_map(second[..., :2])], axis=1)
-        shares = jnp.stack([visible, second[..., 2]], axis=1)
-        targets = mixture_targets(opinions, shares, logits.shape[1:3], sigma)
-        visible = shares.max(1)
-        loss = spatial_cross_entropy(logits, targets, visible)
-        found, _ = decode_joint_maps(jax.nn.softmax(jax.lax.stop_gradient(logits), axis=(1, 2)))
-        distance = jnp.linalg.norm(found - on_map, axis=-1) * STRIDE
-        annotated = shares[:, 0]
-        return loss, {"distance_pixels": jnp.sum(distance * annotated) / jnp.maximum(jnp.sum(annotated), 1)}
+        logits = model(images, train=True, rngs=rngs)
+        size, shape = images.shape[1:3], logits.shape[1:3]
+        on_map = crop_to_heatmap(keypoints, size, shape, model.offset)
+        weights = visible
+        if config.loss == "spatial_cross_entropy":
+            # the walkers, who come last, have one opinion: the truth
+            second = jnp.pad(batch["opinion"], ((0, visible.shape[0] - batch["opinion"].shape[0]), (0, 0), (0, 0)))
+            places = jnp.stack([on_map, crop_to_heatmap(second[..., :2], size, shape, model.offset)], axis=1)
+            shares = jnp.stack([visible, second[..., 2]], axis=1)
+            targets, weights = mixture_targets(places, shares, shape, config.sigma), shares.max(1)
+        else:
+            targets = encode_keypoints(on_map, visible, shape, kind, extent)
+        loss = loss_of(logits, targets, weights)
+        found, _ = model.decode(model.to_maps(jax.lax.stop_gradient(logits)))
+        distance = jnp.linalg.norm(found - on_map, axis=-1) * size[0] / shape[0]
+        return loss, {"distance_pixels": jnp.sum(distance * visible) / jnp.maximum(jnp.sum(visible), 1)}
 
     return loss_fn
 
@@ -83,7 +82,7 @@ def make_batches(
     config: PoseTaskConfig, photographs: Sequence[PoseRecord], landmarks: Sequence[PoseRecord], images: Images
 ):
     """The batch of a step: photographs and landmarked frames; the walkers are drawn in the step itself."""
-    size = (config.height, config.height * 3 // 4)
+    size = config.size
     for name, records, count in (
         ("photographs", photographs, config.photographs), ("landmarks", landmarks, config.landmarks)
     ):  # fmt: skip
@@ -117,8 +116,9 @@ def make_evaluation(sets: Mapping[str, Sequence[PoseRecord]], images: Images, si
 
     @partial(jax.jit, static_argnums=0)
     def joints(graphdef, state, crops):
-        maps, _ = nnx.merge(graphdef, state).forward(crops)
-        return decode_joint_maps(maps)[0] * STRIDE + (STRIDE - 1) / 2
+        network: Any = nnx.merge(graphdef, state)
+        maps, _ = network.forward(crops)
+        return heatmap_to_crop(network.decode(maps)[0], crops.shape[1:3], maps.shape[1:3], network.offset)
 
     def evaluate(model: nnx.Module) -> dict[str, float]:
         graphdef, state = nnx.split(model)
@@ -143,12 +143,3 @@ def evaluate_set(
         in_image = np.stack([row @ affine[:, :2].T + affine[:, 2] for row, affine in zip(named, affines, strict=True)])
         scores.append(pck(in_image, np.stack([r.keypoints for r in part]), np.stack([r.visible for r in part])))
     return sum(scores[1:], scores[0])
-
-
-def new_model(config: PoseTaskConfig) -> MobilePose:
-    """The network that the config names, freshly initialised."""
-    size = {"image_height": config.height, "image_width": config.height * 3 // 4}
-    return MobilePose(
-        MobilePoseConfig(width_multiplier=config.width, head_channels=config.head_channels, **size),
-        rngs=nnx.Rngs(config.seed),
-    )

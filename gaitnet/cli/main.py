@@ -16,6 +16,7 @@ from gaitnet.cli.identify import identify, verify
 from gaitnet.cli.output import INTERRUPTED, answering_for_failures, note, say, stop_on_termination
 from gaitnet.cli.pose import pose
 from gaitnet.cli.walkers import walkers_commands
+from gaitnet.cli.weights import weights_commands
 
 
 class Commands(TyperGroup):
@@ -66,6 +67,7 @@ app.command()(demo)
 app.add_typer(walkers_commands, name="walkers")
 app.add_typer(datasets_commands, name="datasets")
 app.add_typer(evaluate_commands, name="evaluate")
+app.add_typer(weights_commands, name="weights")
 
 
 def main() -> None:

@@ -14,7 +14,15 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
-from humanpose.models.mobilenet_v2 import ConvBatchNorm, MobileNetV2, MobileNetV2Config, UpMerge, draw_kernel
+from humanpose.heatmaps import decode_joint_maps
+from humanpose.models.mobilenet_v2 import (
+    ConvBatchNorm,
+    MobileNetV2,
+    MobileNetV2Config,
+    Padding,
+    UpMerge,
+    draw_kernel,
+)
 
 GRID = 17
 """Rows and columns of the pose features, those of the original HumanPoseNN's stride-17 map of a 299-pixel image."""
@@ -22,13 +30,17 @@ GRID = 17
 
 @dataclass(frozen=True)
 class MobilePoseConfig:
-    """`width_multiplier` scales the trunk; `image_height`, `image_width` in pixels (multiples of 8)."""
+    """`width_multiplier` scales the trunk; `image_height`, `image_width` in pixels (multiples of 8).
+
+    `padding` is the trunk's, as MobileNetV2Config has it.
+    """
 
     width_multiplier: float = 0.5
     image_height: int = 192
     image_width: int = 144
     joints: int = 16
     head_channels: int = 64
+    padding: Padding = "same"
 
     def __post_init__(self) -> None:
         for name in ("image_height", "image_width"):
@@ -80,11 +92,20 @@ class MobilePose(nnx.Module):
 
     Images everywhere are RGB, 0..255, uint8 or float, (batch, height, width, 3); height and width are meant to be the
     config's, but any multiples of 8 run. With `train` true the batch's statistics normalise, and the running ones move.
+
+    `size`: (height, width) of the crops it is meant for. How its maps are read, here and in the other pose networks:
+    `decode` finds the joints in them, `offset` says how their pixels lie on the crop's (`heatmaps.heatmap_to_crop`),
+    `apart` how many of them a second place of a joint is from the first (`heatmaps.elsewhere`).
     """
+
+    decode = staticmethod(decode_joint_maps)
+    offset = 0.5
+    apart = 3.5
 
     def __init__(self, config: MobilePoseConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
-        self.trunk = MobileNetV2(MobileNetV2Config(config.width_multiplier, head=0), rngs=rngs)
+        self.size = (config.image_height, config.image_width)
+        self.trunk = MobileNetV2(MobileNetV2Config(config.width_multiplier, 0, config.padding), rngs=rngs)
         self.head = JointHead(self.trunk.stride_channels, config.head_channels, config.joints, rngs=rngs)
 
     def __call__(
@@ -92,16 +113,26 @@ class MobilePose(nnx.Module):
         images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"],
         train: bool = False,
         lowering: ops.Lowering = "auto",
+        rngs: nnx.Rngs | None = None,
     ) -> Float[Array, "batch map_height map_width joint"]:
-        """Joint logits at stride 4: cell (row, column) covers image pixels 4 * row .. 4 * row + 3 of its axis."""
+        """Joint logits at stride 4: cell (row, column) covers image pixels 4 * row .. 4 * row + 3 of its axis.
+
+        `rngs` is for pose networks that drop out in training, which this one does not.
+        """
         scaled = images.astype(jnp.float32) * (2 / 255) - 1
         return self.head(*self.trunk(scaled, train, lowering), train, lowering)
+
+    def to_maps(
+        self, logits: Float[Array, "batch map_height map_width joint"]
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """Where each joint is: a probability over the positions of its map (each map sums to 1)."""
+        return jax.nn.softmax(logits, axis=(1, 2))
 
     def joint_maps(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
     ) -> Float[Array, "batch map_height map_width joint"]:
-        """Where each joint is: a probability over the positions of its map (each map sums to 1)."""
-        return jax.nn.softmax(self(images), axis=(1, 2))
+        """Softmax maps of the joints."""
+        return self.to_maps(self(images))
 
     def pose_features(
         self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]

@@ -9,7 +9,7 @@ statistics if false. The running statistics are `nnx.BatchStat` variables, every
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -30,15 +30,29 @@ STAGES = (
 )
 """Expansion, channels at width 1.0, number of blocks, stride of the first: table 2 of the paper."""
 
+Padding: TypeAlias = Literal["same", "symmetric"]
+
+OUTSIDE = (2 * 0.485 - 1, 2 * 0.456 - 1, 2 * 0.406 - 1)
+"""ImageNet's mean colour, in [-1, 1]: what torchvision's and timm's networks see around a picture."""
+
 
 @dataclass(frozen=True)
 class MobileNetV2Config:
-    """`width` multiplies all channels; `head` is the width of the last 1x1 convolution at width <= 1.0 (0: none)."""
+    """`width` multiplies all channels; `head` is the width of the last 1x1 convolution at width <= 1.0 (0: none).
+
+    `padding` says whose weights the network can take over to the digit. "same": Keras's; strided convolutions put the
+    odd row and column at the end, and outside the picture is middle grey. "symmetric": torchvision's and timm's; one
+    row and column on each side, so that on even sizes windows lie a pixel further up and left, and outside the picture
+    is `OUTSIDE`.
+    """
 
     width: float = 1.0
     head: int = 1280
+    padding: Padding = "same"
 
     def __post_init__(self) -> None:
+        if self.padding not in ("same", "symmetric"):
+            raise ValueError(f'padding: expected "same" or "symmetric", got {self.padding!r}')
         if not self.width > 0:
             raise ValueError(f"width: expected a positive channel multiplier, got {self.width}")
         if self.head < 0:
@@ -71,11 +85,12 @@ class BatchNorm(nnx.Module):
     """Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015), with running mean and variance.
 
     Running statistics move by `1 - momentum` of the way at each training call; the variance is the biased one, as in
-    Keras. `epsilon` is Keras's for MobileNetV2.
+    Keras. `epsilon` is Keras's for MobileNetV2; without `scale` there is no gamma. Statistics are float32 whatever the
+    features are, and so is the arithmetic; the result has the features' type again.
     """
 
-    def __init__(self, channel: int, *, momentum: float = 0.99, epsilon: float = 1e-3) -> None:
-        self.scale = nnx.Param(jnp.asarray(np.ones(channel, np.float32)))
+    def __init__(self, channel: int, *, momentum: float = 0.99, epsilon: float = 1e-3, scale: bool = True) -> None:
+        self.scale = nnx.Param(jnp.asarray(np.ones(channel, np.float32))) if scale else None
         self.bias = nnx.Param(jnp.asarray(np.zeros(channel, np.float32)))
         self.mean = nnx.BatchStat(jnp.asarray(np.zeros(channel, np.float32)))
         self.var = nnx.BatchStat(jnp.asarray(np.ones(channel, np.float32)))
@@ -86,15 +101,19 @@ class BatchNorm(nnx.Module):
         self, features: Float[Array, "batch height width channel"], train: bool = False
     ) -> Float[Array, "batch height width channel"]:
         """Normalise by the batch's statistics (and note them) if `train`, else by the running ones."""
+        wide = features.astype(jnp.float32)
         if train:
-            mean = jnp.mean(features, (0, 1, 2))
-            var = jnp.maximum(jnp.mean(jnp.square(features), (0, 1, 2)) - jnp.square(mean), 0.0)
+            mean = jnp.mean(wide, (0, 1, 2))
+            var = jnp.maximum(jnp.mean(jnp.square(wide), (0, 1, 2)) - jnp.square(mean), 0.0)
             for running, batch in ((self.mean, mean), (self.var, var)):
                 running[...] = self.momentum * running[...] + (1 - self.momentum) * jax.lax.stop_gradient(batch)
         else:
             mean, var = self.mean[...], self.var[...]
-        factor = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
-        return features * factor[None, None, None] + (self.bias[...] - mean * factor)[None, None, None]
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = self.scale[...] * factor
+        normal = wide * factor[None, None, None] + (self.bias[...] - mean * factor)[None, None, None]
+        return normal.astype(features.dtype)
 
 
 class ConvBatchNorm(nnx.Module):
@@ -110,6 +129,7 @@ class ConvBatchNorm(nnx.Module):
         depthwise: bool = False,
         activation: bool = True,
         momentum: float = 0.99,
+        padding: ops.Padding = "SAME",
         rngs: nnx.Rngs,
     ) -> None:
         inputs = 1 if depthwise else channel
@@ -119,23 +139,33 @@ class ConvBatchNorm(nnx.Module):
         self.stride = stride
         self.depthwise = depthwise
         self.activation = activation
+        self.padding = padding
 
     def __call__(
         self, images: Float[Array, "batch height width channel"], train: bool = False, lowering: ops.Lowering = "auto"
     ) -> Float[Array, "batch out_height out_width features"]:
-        """Convolve (padding "SAME"), normalise, activate."""
+        """Convolve, normalise, activate."""
         convolve = ops.depthwise_convolution if self.depthwise else ops.convolution
-        features = self.norm(convolve(images, self.kernel[...], self.stride, lowering=lowering), train)
+        features = self.norm(convolve(images, self.kernel[...], self.stride, self.padding, lowering), train)
         return jnp.clip(features, 0.0, 6.0) if self.activation else features
 
 
 class InvertedResidual(nnx.Module):
     """Widen by a 1x1 convolution, filter each channel by a 3x3, narrow linearly; add the input where shapes allow."""
 
-    def __init__(self, channel: int, features: int, expansion: int, stride: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        channel: int,
+        features: int,
+        expansion: int,
+        stride: int,
+        *,
+        padding: ops.Padding = "SAME",
+        rngs: nnx.Rngs,
+    ) -> None:
         wide = channel * expansion
         self.expand = ConvBatchNorm(channel, wide, 1, rngs=rngs) if expansion > 1 else None
-        self.depthwise = ConvBatchNorm(wide, wide, 3, stride, depthwise=True, rngs=rngs)
+        self.depthwise = ConvBatchNorm(wide, wide, 3, stride, depthwise=True, padding=padding, rngs=rngs)
         self.project = ConvBatchNorm(wide, features, 1, activation=False, rngs=rngs)
         self.residual = stride == 1 and channel == features
 
@@ -152,7 +182,9 @@ class MobileNetV2(nnx.Module):
     """The trunk. `stride_channels` holds the channel numbers of its three feature maps."""
 
     def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
-        self.stem = ConvBatchNorm(3, config.channels(32), 3, 2, rngs=rngs)
+        padding: ops.Padding = "SAME" if config.padding == "same" else ((1, 1), (1, 1))
+        self.outside = OUTSIDE if config.padding == "symmetric" else None
+        self.stem = ConvBatchNorm(3, config.channels(32), 3, 2, padding=padding, rngs=rngs)
         channel = config.channels(32)
         blocks: list[InvertedResidual] = []
         before_stride: list[int] = []
@@ -163,8 +195,9 @@ class MobileNetV2(nnx.Module):
                 if stride == 2:
                     before_stride.append(len(blocks))
                     widths.append(channel)
-                blocks.append(InvertedResidual(channel, config.channels(width), expansion, stride, rngs=rngs))
-                channel = config.channels(width)
+                features = config.channels(width)
+                blocks.append(InvertedResidual(channel, features, expansion, stride, padding=padding, rngs=rngs))
+                channel = features
         self.blocks = nnx.List(blocks)
         head = int(config.head * max(1.0, config.width))
         self.head = ConvBatchNorm(channel, head, 1, rngs=rngs) if head else None
@@ -176,6 +209,8 @@ class MobileNetV2(nnx.Module):
         self, images: Float[Array, "batch height width 3"], train: bool = False, lowering: ops.Lowering = "auto"
     ) -> Features:
         """Feature maps of RGB images scaled to [-1, 1]; any height and width."""
+        if self.outside is not None:  # padded with zeros, what is left of the colours is padded with this one
+            images = images - jnp.asarray(self.outside, images.dtype)[None, None, None]
         features = self.stem(images, train, lowering)
         tapped = []
         for index, block in enumerate(self.blocks):

@@ -1,0 +1,53 @@
+"""Trunks that learned from photographs elsewhere, made by `gaitnet weights convert`: where pose networks begin."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from humanpose import checkpoint
+from humanpose.estimator import PoseNetwork
+from humanpose.models.inception_resnet import InceptionResNet
+from humanpose.models.mobile import MobilePose
+from train.config import PoseTaskConfig
+
+TRUNK_OF = {MobilePose: "MobileNetV2", InceptionResNet: "InceptionResNetTrunk"}
+"""What a checkpoint of each network's trunk calls itself."""
+
+
+def padded_like(config: PoseTaskConfig, directory: Path) -> PoseTaskConfig:
+    """The task with the padding that a trunk was trained with, without which it would not be the same trunk.
+
+    Raises:
+        CheckpointError: there is no checkpoint in the folder, or a damaged one.
+
+    """
+    return replace(config, padding=checkpoint.load(directory)[1]["config"].get("padding", config.padding))
+
+
+def take_trunk(model: PoseNetwork, directory: Path) -> str:
+    """Give a pose network a trunk's weights; what the trunk has not stays as it is.
+
+    Returns:
+        the sha256 of the weights.
+
+    Raises:
+        ValueError: there is no trunk in the folder, or one of another network or width.
+
+    """
+    arrays, manifest = checkpoint.load(directory)
+    name = manifest.get("network")
+    if name != TRUNK_OF.get(type(model), "none"):
+        raise ValueError(
+            f"--trunk: {directory} holds {name or 'MobilePose'}, and {type(model).__name__} begins with "
+            f"{TRUNK_OF.get(type(model), 'no trunk alone')}; gaitnet weights convert makes one, whole networks are for "
+            "--init"
+        )
+    if isinstance(model, MobilePose):
+        widths = (manifest["config"].get("width"), model.config.width_multiplier)
+        if widths[0] != widths[1]:
+            raise ValueError(f"--trunk: {directory} is of width {widths[0]}, the pose network of {widths[1]}")
+        # the last 1x1 convolution is for classes of things
+        arrays = {f"trunk/{name}": array for name, array in arrays.items() if not name.startswith("head/")}
+    own = checkpoint.flatten(model)
+    # a network of fewer blocks takes as many as it has
+    checkpoint.fill(model, own | {name: array for name, array in arrays.items() if name in own})
+    return manifest["weights"]["sha256"]
