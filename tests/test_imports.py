@@ -36,7 +36,6 @@ LIBRARIES = {
     ),
     "av": ("gaitnet/video/read.py", "gaitnet/video/write.py"),
     "sklearn": ("gaitnet/identification/svm.py", "gaitnet/evaluation/calibration.py"),
-    "h5py": ("humanpose/datasets/*", "humanpose/weights/*"), "cdflib": ("humanpose/datasets/human36m.py",),
     "orbax": ("train/checkpoint.py",),
     "fastapi": ("gaitnet/service/*",),
     "optax": ("train/*",), "tensorboardX": ("train/*",),
