@@ -8,7 +8,6 @@ from flax import nnx
 
 from humanpose import checkpoint
 from humanpose.estimator import BUCKETS, HumanPoseNN, buckets
-from humanpose.heatmaps import decode_joint_maps
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.skeleton import FLIP
 
@@ -163,8 +162,13 @@ def test_a_saved_mobile_pose_loads_from_its_folder_alone(tmp_path):
 def test_decoding_is_chosen_where_a_network_is_taken():
     """Argmax gives whole pixels of the map, the centre of mass what lies between them."""
 
-    class Shipped(Pointer):
-        size, decode, offset, apart = SIZE, staticmethod(decode_joint_maps), 0.5, 3.5
+    class Shipped(MobilePose):
+        def __init__(self):
+            self.size = SIZE
+            self.pointer = Pointer()
+
+        def forward(self, images):
+            return self.pointer.forward(images)
 
     crops = spots(*SIZE, (20.7, 30.2), (50.4, 70.9))[None]
     coarse, fine = (HumanPoseNN.of(Shipped(), decoding=one).describe(crops)[0].first for one in ("argmax", "subpixel"))

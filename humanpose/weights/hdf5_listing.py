@@ -1,0 +1,99 @@
+"""Where the weights lie in a Keras HDF5 file: a script of its own, whose process may crash or hang without harm.
+
+`python hdf5_listing.py FILE` prints {"facts", "weights": [[name, shape, type, byte], ...]} or {"refused": sentence} as
+JSON. The HDF5 library is not made for damaged files: some make it loop for ever, some make it crash. `keras_h5` runs
+this with a limit of time and reads the numbers itself. Nothing of this project is imported here, so that it starts
+quickly.
+"""
+
+import json
+import sys
+from typing import Any
+
+import h5py
+import numpy as np
+
+MOST_LAYERS = 10_000
+MEMORY = 4 << 30
+"""Bytes that this process may take up."""
+
+
+class RefusedError(Exception):
+    """What is said instead of a listing."""
+
+
+def listing(path: str) -> dict[str, Any]:
+    """Every layer's weights, named "layer/weight", such as "Conv1/kernel", whichever version of Keras wrote them."""
+    with h5py.File(path, "r") as file:
+        root: Any = member(file, "model_weights") if "model_weights" in file else file
+        layers = texts(root, "layer_names")
+        if layers is None:
+            hint = "; save the model in the older form: model.save('NAME.h5')" if "layers" in file else ""
+            raise RefusedError(f"it is an HDF5 file without Keras's list of layers{hint}")
+        if len(layers) > MOST_LAYERS:
+            raise RefusedError(f"it lists {len(layers)} layers, more than any network has")
+        weights: dict[str, list[Any]] = {}
+        for layer in layers:
+            group = member(root, layer)
+            for name in texts(group, "weight_names") or []:
+                dataset = plain(member(group, name), name)
+                # versions of Keras write conv2d_1/kernel:0, model/conv2d_1/kernel, dw/depthwise_kernel:0 or dw/kernel
+                last = name.removesuffix(":0").rpartition("/")[2]
+                ours = f"{layer}/{'kernel' if last == 'depthwise_kernel' else last}"
+                if ours in weights:
+                    raise RefusedError(f"it lists {ours!r} twice")
+                weights[ours] = [list(dataset.shape), dataset.dtype.str, dataset.id.get_offset() or 0]
+        facts = {key: str(root.attrs[key])[:80] for key in ("keras_version", "backend") if key in root.attrs}
+        return {"facts": facts, "weights": [[name, *told] for name, told in weights.items()]}
+
+
+def texts(group: Any, name: str) -> list[str] | None:
+    """A list of names, as bytes or text, whole or, where it is long, in numbered parts; None where there is none."""
+    found = [name] if name in group.attrs else [f"{name}{n}" for n in range(MOST_LAYERS) if f"{name}{n}" in group.attrs]
+    if not found:
+        return None
+    entries = [entry for part in found for entry in np.asarray(group.attrs[part]).ravel()]
+    return [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in entries]
+
+
+def member(group: Any, name: str) -> Any:
+    """What lies at a path below a group, reached by plain links within the file alone."""
+    found = group
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part not in ("", ".") else None
+        if not isinstance(link, h5py.HardLink):
+            raise RefusedError(f"{name!r} is missing, or a link to elsewhere")
+        found = found[part]
+    return found
+
+
+def plain(dataset: Any, name: str) -> h5py.Dataset:
+    """The dataset, if its numbers lie in the file as they are."""
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiub":
+        raise RefusedError(f"{name!r} is no array of numbers")
+    if dataset.external or dataset.is_virtual or dataset.chunks is not None:
+        raise RefusedError(f"the numbers of {name!r} are compressed or kept elsewhere, which Keras never does")
+    if dataset.size and dataset.id.get_offset() is None:
+        raise RefusedError(f"the numbers of {name!r} are missing")
+    return dataset
+
+
+def main(path: str) -> None:
+    """Print the listing, or why there is none."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    except (ImportError, ValueError, OSError):
+        pass  # a system without such limits: time alone is limited there
+    told: dict[str, Any]
+    try:
+        told = listing(path)
+    # HDF5 meets hostile bytes with whatever breaks first; each means the same
+    except Exception as error:
+        told = {"refused": str(error) or type(error).__name__}
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
