@@ -19,12 +19,9 @@ from humanpose import checkpoint
 from humanpose.checkpoint import MANIFEST, WEIGHTS
 from humanpose.estimator import HumanPoseNN
 from humanpose.models.inception_resnet import InceptionResNetConfig
-from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.models.mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from humanpose.weights import inception_resnet, mobilenet_v2, part_detector_torch7, recognize
-from train.config import PoseTaskConfig
-from train.trunk import padded_like, take_trunk
 
 VARIABLES = json.loads((Path(__file__).parent / "golden" / "gait_variables.json").read_text())
 WIDTH = 0.35
@@ -155,28 +152,15 @@ def test_a_trunk_is_converted_with_a_table_of_80_columns(place, trunk):
         HumanPoseNN.load("my trunk")
 
 
-def test_a_trunk_begins_a_pose_network(place, trunk):
-    good("weights", "convert", trunk, "--to", "trunk", "--float32")
-    task = padded_like(PoseTaskConfig(width=WIDTH), Path("trunk"))
-    assert task.padding == "symmetric"
-    model = MobilePose(MobilePoseConfig(width_multiplier=WIDTH, padding=task.padding), rngs=nnx.Rngs(0))
-    before = checkpoint.flatten(model)
-    sha256 = take_trunk(model, Path("trunk"))
-    stored, manifest = checkpoint.load("trunk")
-    assert sha256 == manifest["weights"]["sha256"]
-    after = checkpoint.flatten(model)
-    for path, array in after.items():
-        expected = stored[path.removeprefix("trunk/")] if path.startswith("trunk/") else before[path]
-        np.testing.assert_array_equal(array, expected)
-    wide = MobilePose(MobilePoseConfig(), rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match=r"of width 0\.35, the pose network of 0\.5"):
-        take_trunk(wide, Path("trunk"))
-    checkpoint.save("whole", {}, {}, {})
-    with pytest.raises(ValueError, match=r"holds MobilePose, and MobilePose begins with MobileNetV2"):
-        take_trunk(wide, Path("whole"))
+def test_the_commands_help_with_examples(place):
+    for name in ("inspect", "convert"):
+        printed = good("weights", name, "--help")
+        assert f"gaitnet weights {name} MPII+LSP.ckpt" in printed
+        assert "--json" in printed
+        assert max(map(len, printed.splitlines())) <= 80
 
 
-def test_keras_and_torch_say_the_same_trunk(place, trunk):
+def test_two_formats_make_the_same_checkpoint(place, trunk):
     """The same weights in a `.pth` under a prefix, and what `inspect` says of them."""
     write_pth(Path("x.pth"), {f"module.{name}": array for name, array in trunk_arrays().items()})
     one = document("weights", "convert", "x.pth", "--to", "one")

@@ -81,14 +81,14 @@ def convert(
 ) -> None:
     """Take weights over: check every name and shape, write model.json and weights.npz.
 
-    Pose networks: HumanPoseNN.load(FOLDER) takes them, and gait commands as WEIGHTS/pose.
-    GaitNN: gait commands take it as WEIGHTS/gait, with --weights WEIGHTS.
+    Pose networks: HumanPoseNN.load(FOLDER) takes them.
     Trunks (MobileNetV2, Inception-ResNet-v2 of ImageNet): python -m train pose --trunk FOLDER.
+    GaitNN: reads the original pose network's features, 17 x 17 x 32, in Python; gait commands read joints.
 
     [bold]Examples[/]
-    gaitnet weights convert MPII+LSP.ckpt --to weights/pose
+    gaitnet weights convert MPII+LSP.ckpt --to original-pose
     gaitnet weights convert mobilenet_v2.safetensors --to trunk --float32
-    gaitnet weights convert H3.6m-GRU-1.ckpt --network gaitnn --to weights/gait
+    gaitnet weights convert H3.6m-GRU-1.ckpt --network gaitnn --to original-gait
     """
     from humanpose.checkpoint import MANIFEST, WEIGHTS
     from humanpose.weights import compare
