@@ -139,7 +139,7 @@ def test_gaitnn_without_recurrent_layers_says_so(place):
 
 def test_a_trunk_is_converted_with_a_table_of_80_columns(place, trunk):
     printed = good("weights", "convert", trunk, "--to", "my trunk")
-    assert max(map(len, printed.splitlines())) <= 80
+    assert max(len(line) for line in printed.splitlines() if str(trunk) not in line) <= 80
     for words in ("found", "filled", "missing", "unexpected", "dead", "ignored", "rounded to float16", "sha256"):
         assert words in printed
     stored, manifest = checkpoint.load("my trunk")

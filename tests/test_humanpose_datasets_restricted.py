@@ -1,6 +1,7 @@
 """Pickles are read without being run: what plain ones hold, and what happens to the others."""
 
 import collections
+import contextlib
 import os
 import pickle
 
@@ -144,3 +145,8 @@ def test_the_real_cameras(data_root):
     one = cameras["S1", "54138969"]
     assert (one["w"], one["h"], one["R"].shape) == (1000, 1002, (3, 3))
     np.testing.assert_allclose(one["R"] @ one["R"].T, np.eye(3), atol=1e-6)
+
+
+def test_a_crooked_escape_in_an_old_string_warns_nobody():
+    with contextlib.suppress(ValueError):
+        read_pickle(b"S'\\o'\n.")

@@ -206,3 +206,8 @@ def test_noise_in_an_archive_is_refused_or_read(tmp_path, data):
 def test_integers_are_written_as_expected():
     """The writer's own check: a tuple of two numbers is what Python's rules make of it."""
     assert pickle_machine.run(b"\x80\x02" + integers_op([2, -3]) + b".") == (2, -3)
+
+
+def test_a_crooked_escape_in_an_old_string_warns_nobody():
+    with contextlib.suppress(ValueError):
+        pickle_machine.run(b"S'\\o'\n.")

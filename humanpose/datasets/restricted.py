@@ -5,6 +5,7 @@ of its language that writes numbers, texts, lists, dicts and arrays, and refuses
 """
 
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +95,9 @@ def read_pickle(data: bytes) -> Any:
     Raises ValueError where it is no pickle, is cut off, or holds anything else: nothing in it is ever called.
     """
     try:
-        return _resolved(_Machine().run(data), {})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of crooked escapes in old strings
+            return _resolved(_Machine().run(data), {})
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error) or repr(error)
         raise ValueError(f"not a pickle of plain data and arrays: {reason}") from error
