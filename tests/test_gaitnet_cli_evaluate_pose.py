@@ -15,7 +15,7 @@ from gaitnet.cli import evaluate_pose
 from gaitnet.cli.evaluate_pose_legs import Legs, standing
 from gaitnet.cli.evaluate_pose_pictures import Pictures
 from gaitnet.cli.evaluate_pose_tally import Tally, slug
-from gaitnet.cli.evaluate_pose_worst import OF_A_KIND, OVERALL, SIZE, Worst, contact_sheet, drawn, write_worst
+from gaitnet.cli.evaluate_pose_worst import ABOVE, OF_A_KIND, OVERALL, SIZE, Worst, contact_sheet, drawn, write_worst
 from gaitnet.evaluation.legs import other_leg
 from gaitnet.evaluation.report import Page
 from gaitnet.evaluation.report_gallery import Shown
@@ -268,7 +268,7 @@ def test_joints_are_drawn_where_they_are():
     assert line[0] > line[1] + 80
     assert (image[y + 20, 10] == 70).all()
     sheet = contact_sheet([image] * 9, ["a"] * 9)
-    assert sheet.shape == (2 * (SIZE[0] + 18), 8 * (SIZE[1] + 4), 3)
+    assert sheet.shape == (2 * (SIZE[0] + ABOVE), 8 * (SIZE[1] + 4), 3)
 
 
 def test_nobody_found_is_no_worst_case(tmp_path):

@@ -43,7 +43,7 @@ LEAD = (
     "found. Crops are cut by the reference's joints; \u201cas followed\u201d, the people are followed in the video as "
     "by `gaitnet describe`, and whoever is not is missed. Whoever walks to the left is mirrored. BlazePose references "
     "are estimates, which now and then take one leg for the other; only their 12 limb joints count. Legs are told "
-    "by knees and ankles together; for 221 references somebody looked whether their legs are the right ones, and "
+    "by knees and ankles together; for over 200 references somebody looked whether their legs are the right ones, and "
     "those that are not are corrected. A foot stands where its reference rests; the jitter is what its ankle departs "
     "from its own steady way. Intervals are 95 %, by bootstrap over people (films, for the clips)."
 )

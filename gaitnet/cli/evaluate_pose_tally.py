@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gaitnet.evaluation.joints import Errors
 
 SHOWN = ("ankle", "knee", "hip", "wrist", "elbow", "shoulder", "upper_neck", "head_top")
-PUBLISHED = "original network, {}, other pictures"
+PUBLISHED = "original on {}"
 
 
 class Tally:

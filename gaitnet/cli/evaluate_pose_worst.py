@@ -16,7 +16,8 @@ OVERALL, OF_A_KIND = 24, 8
 """How many are kept of the worst over all joints, and of the worst of each kind of joint."""
 SIZE, ROOM = (288, 216), 1.6
 """Height and width of a picture shown, and how much more than the person it holds."""
-COLUMNS = 8
+COLUMNS, ABOVE = 8, 32
+"""Pictures side by side on a sheet, and pixels above each for its name."""
 SOON = 5
 """Frames within which a walker is not shown again: the worse of both stands for the other."""
 WRONG = 0.2
@@ -205,15 +206,19 @@ def _joined(image: "np.ndarray", affine: "np.ndarray", case: Case) -> "np.ndarra
 
 
 def contact_sheet(pictures: Sequence["np.ndarray"], captions: Sequence[str]) -> "np.ndarray":
-    """Pictures of one size with a line of text each, side by side."""
+    """Pictures of one size with a text each, side by side."""
+    import textwrap
+
     import cv2
     import numpy as np
 
     tiles = []
     for picture, text in zip(pictures, captions, strict=True):
-        tile = np.full((picture.shape[0] + 18, picture.shape[1] + 4, 3), 255, np.uint8)
-        tile[18:, : picture.shape[1]] = picture
-        cv2.putText(tile, text[-36:], (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (20, 25, 35), 1, cv2.LINE_AA)
+        tile = np.full((picture.shape[0] + ABOVE, picture.shape[1] + 4, 3), 255, np.uint8)
+        tile[ABOVE:, : picture.shape[1]] = picture
+        for line, part in enumerate(textwrap.wrap(text, 34)[:2]):
+            place = 2, 13 + 14 * line
+            cv2.putText(tile, part, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (20, 25, 35), 1, cv2.LINE_AA)
         tiles.append(tile)
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
     return np.vstack([np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)])
