@@ -7,6 +7,7 @@ hashed, and a view is never larger than its storage.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -54,11 +55,13 @@ def run(program: bytes) -> Any:
     """Carry out the harmless instructions of a pickle -> what it builds; raises WeightsFileError at any other."""
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(program):
-            step = STEPS.get(opcode.name)
-            if step is None:
-                raise WeightsFileError(f"its pickle uses {opcode.name}, which weights have no need of; {ANEW}")
-            step(machine, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # at odd escapes in the texts of a damaged program
+            for opcode, argument, _ in pickletools.genops(program):
+                step = STEPS.get(opcode.name)
+                if step is None:
+                    raise WeightsFileError(f"its pickle uses {opcode.name}, which weights have no need of; {ANEW}")
+                step(machine, argument)
     except (IndexError, KeyError, TypeError) as error:
         raise ValueError("its pickle is no sound program") from error
     if len(machine.stack) != 1:
