@@ -193,7 +193,18 @@ def test_random_bytes_are_refused_as_weights_and_as_manifest(tmp_path, data):
         checkpoint.load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"format": 1}', '{"format": 9, "config": {}}', "[" * 100_000, "NaN"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"format": 1, "network": 3, "config": {}, "card": {}, "weights": {"sha256": ""}}',
+        '{"format": 1}',
+        '{"format": 9, "config": {}}',
+        "[" * 100_000,
+        "NaN",
+    ],
+)
 def test_manifests_of_another_kind_are_refused(tmp_path, text):
     plant(tmp_path, archive(npy(np.ones(2))))
     (tmp_path / MANIFEST).write_text(text)

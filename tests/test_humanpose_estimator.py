@@ -1,5 +1,7 @@
 """HumanPoseNN around a network whose answers are known: it points at the brightest pixel of each colour."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,10 @@ from flax import nnx
 
 from humanpose import checkpoint
 from humanpose.estimator import BUCKETS, HumanPoseNN, buckets
+from humanpose.heatmaps import decode_smoothed
+from humanpose.models.inception_resnet import InceptionResNet, InceptionResNetConfig
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from humanpose.skeleton import FLIP
 
 SIZE = (96, 72)
@@ -154,6 +159,56 @@ def test_a_saved_mobile_pose_loads_from_its_folder_alone(tmp_path):
     checkpoint.save(tmp_path, checkpoint.flatten(model), {**settings, "head_channels": 12}, {})
     with pytest.raises(checkpoint.CheckpointError, match="mis-shaped"):
         HumanPoseNN.load(tmp_path)
-    checkpoint.save(tmp_path, {}, {**settings, "image_height": "tall"}, {})
+    checkpoint.save(tmp_path, {}, {**settings, "image_height": "tall"}, {}, "MobilePose")
     with pytest.raises(checkpoint.CheckpointError, match="MobilePose"):
         HumanPoseNN.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("network", "config"),
+    [
+        (InceptionResNet, InceptionResNetConfig(image_size=75, blocks_35=0, blocks_17=0)),
+        (PartDetector, PartDetectorConfig(image_size=32, blocks=(1, 1, 1, 1))),
+    ],
+)
+def test_a_checkpoint_says_which_network_it_holds(network, config, tmp_path):
+    model, name = network(config, rngs=nnx.Rngs(0)), network.__name__
+    arrays, settings = checkpoint.flatten(model), dataclasses.asdict(model.config)
+    checkpoint.save(tmp_path, arrays, settings, {}, name)
+    assert checkpoint.network_of(tmp_path) == name
+    loaded = HumanPoseNN.load(tmp_path)
+    assert loaded.size == model.size
+    kept = dict(nnx.to_flat_state(loaded._state))
+    assert len(kept) == len(arrays)
+    for path, array in arrays.items():
+        own = kept[tuple(int(part) if part.isdigit() else part for part in path.split("/"))]
+        np.testing.assert_allclose(own.get_value(), array, rtol=1e-3, atol=1e-6)
+    # Without a name, as all that were saved before there were three, it would have to be a MobilePose.
+    checkpoint.save(tmp_path, arrays, settings, {})
+    assert checkpoint.network_of(tmp_path) is None
+    with pytest.raises(checkpoint.CheckpointError, match="do not fit MobilePose"):
+        HumanPoseNN.load(tmp_path)
+
+
+def test_a_network_that_finds_no_joints_is_refused_by_name(tmp_path):
+    checkpoint.save(tmp_path, {}, {}, {}, "GaitNN")
+    with pytest.raises(checkpoint.CheckpointError, match="holds the network GaitNN, which finds no joints"):
+        HumanPoseNN.load(tmp_path)
+    with pytest.raises(checkpoint.CheckpointError, match="holds the network GaitNN, not MobilePose"):
+        checkpoint.load_model(tmp_path, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0)))
+
+
+def test_maps_of_other_pixels_are_read_by_their_offset():
+    """Maps of every fourth pixel, instead of means of four: without the half pixels they lie on the crop."""
+
+    class Sampler(Pointer):
+        def forward(self, images):
+            maps = images[:, ::4, ::4, :1].astype(jnp.float32) / 255 + 1e-9
+            return jnp.broadcast_to(maps, (*maps.shape[:3], 16)), maps[:, :18]
+
+    image = np.zeros((*SIZE, 3), np.uint8)
+    image[40, 24] = 255
+    pose = HumanPoseNN(Sampler(), SIZE, decode_smoothed, offset=0.0, apart=12.0)
+    (first, second), _ = pose.describe(image[None])
+    np.testing.assert_allclose(first.keypoints[0], np.full((16, 2), (24, 40)), atol=1e-4)
+    assert (np.linalg.norm(second.keypoints - first.keypoints, axis=-1) > 4 * 12).all()

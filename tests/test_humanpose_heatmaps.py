@@ -13,6 +13,7 @@ from humanpose.heatmaps import (
     crop_to_heatmap,
     decode_heatmaps,
     decode_joint_maps,
+    decode_smoothed,
     elsewhere,
     encode_keypoints,
     heatmap_to_crop,
@@ -54,12 +55,10 @@ def test_smoothing_is_the_originals(golden, size, std, kernel_sum, name):
 
 
 def test_decoded_joints_are_the_originals(golden):
-    # The original looks for the maximum of smoothed sigmoid maps and takes the probability from the unsmoothed ones.
-    maps = jax.nn.sigmoid(golden["x"])
-    keypoints, _ = decode_heatmaps(smooth(maps), method="argmax")
-    _, probability = decode_heatmaps(maps, method="argmax")
-    np.testing.assert_allclose(np.asarray(keypoints[..., 1]) * 299 / 289, golden["joints"][0], rtol=1e-6)
-    np.testing.assert_allclose(np.asarray(keypoints[..., 0]) * 299 / 289, golden["joints"][1], rtol=1e-6)
+    keypoints, probability = decode_smoothed(jax.nn.sigmoid(golden["x"]))
+    in_image = heatmap_to_crop(keypoints, (299, 299), (289, 289), offset=0.0)
+    np.testing.assert_allclose(np.asarray(in_image[..., 1]), golden["joints"][0], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(in_image[..., 0]), golden["joints"][1], rtol=1e-6)
     np.testing.assert_allclose(probability, golden["joints"][2], rtol=1e-6)
 
 
@@ -167,6 +166,9 @@ def test_heatmap_pixels_are_means_of_crop_pixels():
     crop = heatmap_to_crop(corners, (192, 144), (48, 36))
     np.testing.assert_allclose(crop, [[1.5, 1.5], [141.5, 189.5]])
     np.testing.assert_allclose(crop_to_heatmap(crop, (192, 144), (48, 36)), corners, atol=1e-6)
+    # Without the half pixels, as the original has it, the first pixels coincide.
+    np.testing.assert_allclose(heatmap_to_crop(corners, (299, 299), (289, 289), 0.0), corners * 299 / 289, rtol=1e-6)
+    np.testing.assert_allclose(crop_to_heatmap(corners, (299, 299), (289, 289), 0.0), corners * 289 / 299, rtol=1e-6)
     # A horizontal flip of the crop is one of the map.
     mirrored = np.array([143.0, 0.0]) - crop * np.array([1, -1])
     np.testing.assert_allclose(

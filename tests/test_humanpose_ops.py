@@ -116,6 +116,28 @@ def test_pixel_shuffle_puts_channel_blocks_side_by_side(factor):
     np.testing.assert_array_equal(ops.pixel_shuffle(jnp.asarray(images), factor), expected)
 
 
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_transposed_convolution_paints_blocks(lowering, size):
+    random = np.random.default_rng(7)
+    images, kernel = random.standard_normal((2, 3, 4, 6)), random.standard_normal((size, size, 5, 6))
+    expected = np.zeros((2, 3 * size, 4 * size, 5))
+    cotangent = random.standard_normal(expected.shape)
+    of_images, of_kernel = np.zeros_like(images), np.zeros_like(kernel)
+    for row, column, i, j in product(range(3), range(4), range(size), range(size)):
+        place = (slice(None), size * row + i, size * column + j)
+        expected[place] = images[:, row, column] @ kernel[i, j].T
+        of_images[:, row, column] += cotangent[place] @ kernel[i, j]
+        of_kernel[i, j] += cotangent[place].T @ images[:, row, column]
+    actual, pull = jax.vjp(
+        lambda images, kernel: ops.transposed_convolution(images, kernel, lowering),
+        jnp.asarray(images, jnp.float32), jnp.asarray(kernel, jnp.float32),
+    )  # fmt: skip
+    np.testing.assert_allclose(actual, expected, atol=2e-5)
+    for found, wanted in zip(pull(jnp.asarray(cotangent, jnp.float32)), (of_images, of_kernel), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=5e-5)
+
+
 def test_pixel_shuffle_names_the_channel_number_it_wants():
     with pytest.raises(ValueError, match=r"images: .* divisible by 4, got 6"):
         ops.pixel_shuffle(jnp.zeros((1, 2, 2, 6)), 2)
