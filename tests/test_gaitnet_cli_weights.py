@@ -210,6 +210,7 @@ def test_wrong_files_and_wishes_are_refused_in_a_sentence(place, trunk):
     Path("cut.safetensors").write_bytes(trunk.read_bytes()[:-100])
     Path("page.h5").write_text("<!DOCTYPE html>")
     Path("file").touch()
+    write_v1(Path("gait.ckpt"), {"GaitNN/x": np.ones(2, np.float32)})
     good("weights", "convert", trunk, "--to", "there")
     before = everything(place)
     for arguments, says in (
@@ -222,6 +223,8 @@ def test_wrong_files_and_wishes_are_refused_in_a_sentence(place, trunk):
         ((trunk, "--network", "part_detector"), "not of part_detector but those of mobile_trunk"),
         ((trunk, "--network", "gaitnn"), "of a GaitNN"),
         ((trunk, "--layers", "2"), "--layers: only GaitNN"),
+        (("gait.ckpt", "--network", "mobile_trunk"), "not of mobile_trunk but those of gaitnn"),
+        (("gait.ckpt",), "of a GaitNN"),
     ):
         sentence = bad("weights", "convert", *arguments, "--to", "out")
         assert says in sentence, arguments

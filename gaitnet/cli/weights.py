@@ -139,6 +139,8 @@ def _recognized(shapes: "Shapes", network: Network | None, layers: int | None) -
     from humanpose.weights.recognize import Recognized, recognize
 
     of_gait = any(name.startswith(f"{gaitnn_names.ROOT}/") for name in shapes)
+    if of_gait and network not in (None, Network.GAITNN):
+        raise ValueError(f"--network: the names in the file are not of {network} but those of gaitnn")
     if network not in (None, Network.GAITNN) or (network is None and not of_gait):
         if layers is not None:
             raise ValueError("--layers: only GaitNN has recurrent layers")
@@ -250,8 +252,9 @@ def _refusal(file: Path, found: "Recognized", report: "Filled") -> str:
 
 
 def _plain(name: str) -> str:
-    """A name of a foreign file, with escapes for what a terminal would act upon."""
-    return name if name.isprintable() else name.encode("unicode_escape").decode()
+    from humanpose.weights.arrays import plain
+
+    return plain(name)
 
 
 def _count(shape: list[int]) -> int:

@@ -78,9 +78,13 @@ class Arrays(Mapping):
 
 def said(error: Exception) -> str:
     """What an error says, in one line that a terminal can show: libraries quote whatever a file holds."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    plain = words if words.isprintable() else words.encode("unicode_escape").decode()
-    return plain if len(plain) <= 300 else f"{plain[:300]} ..."
+    words = plain(" ".join(str(error).split()) or type(error).__name__)
+    return words if len(words) <= 300 else f"{words[:300]} ..."
+
+
+def plain(name: str) -> str:
+    """A name of a foreign file, with escapes for what a terminal would act upon."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def read_part(path: Path, offset: int, size: int) -> bytes:

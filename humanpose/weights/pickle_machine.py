@@ -56,7 +56,7 @@ def run(program: bytes) -> Any:
     machine = _Machine()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of crooked escapes in old strings
+            warnings.simplefilter("ignore")  # at odd escapes in the texts of an old or damaged program
             for opcode, argument, _ in pickletools.genops(program):
                 step = STEPS.get(opcode.name)
                 if step is None:

@@ -17,9 +17,7 @@ from humanpose.weights import (
     part_detector,
     part_detector_torch7,
 )
-from humanpose.weights.arrays import WeightsFileError
-
-NETWORKS = ("inception_resnet", "part_detector", "mobile_trunk")
+from humanpose.weights.arrays import WeightsFileError, plain
 
 
 class Recognized(NamedTuple):
@@ -48,15 +46,16 @@ def recognize(shapes: Shapes, network: str | None = None) -> Recognized:
 
     Args:
         shapes: of the arrays, by their names in the file, in its order.
-        network: one of NETWORKS, where the caller knows it; names of another are then refused.
+        network: "inception_resnet", "part_detector" or "mobile_trunk", where the caller knows it; names of another are
+            then refused.
 
     Raises:
         WeightsFileError: the names are those of no network that is known here, or not of the one that is asked for.
 
     """
-    found = next((one for one in (_tensorflow(shapes), _keras(shapes), _torch(shapes), _torch7(shapes)) if one), None)
+    found = _tensorflow(shapes) or _keras(shapes) or _torch(shapes) or _torch7(shapes)
     if found is None or network not in (None, found.network):
-        some = ", ".join(list(shapes)[:3])
+        some = ", ".join(plain(name) for name in list(shapes)[:3])
         seen = f"those of {found.network} ({found.told})" if found else "those of no network that is known here"
         wanted = f"not of {network} but {seen}" if network else seen
         raise WeightsFileError(f"the names in the file ({some or 'there are none'} ...) are {wanted}")
@@ -137,7 +136,7 @@ def _mobile(shapes: Shapes, prefix: str, names: tuple[str, str, str], axis: int,
     config = mobilenet_v2.config_of(shapes, stem, last, head, axis, padding)
     if config is None:
         raise WeightsFileError(
-            f"the shapes of {stem} and {last} ({shapes.get(stem)}, {shapes.get(last)}) are of no MobileNetV2: "
-            "its channels are multiples of 32 and 320 times a width"
+            f"the shapes of {plain(stem)} and {plain(last)}, {shapes.get(stem)} and {shapes.get(last)}, are of no "
+            "MobileNetV2, whose channels there are 32 and 320 times a width"
         )
     return config
