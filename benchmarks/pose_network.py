@@ -148,6 +148,11 @@ def pixels(count: int, config: MobilePoseConfig) -> np.ndarray:
     return np.random.default_rng(2).integers(0, np.prod(config.map_size), (count, config.joints))
 
 
+def draw_crops(count: int, config: MobilePoseConfig) -> np.ndarray:
+    """Noise, (batch, height, width, 3)."""
+    return np.random.default_rng(1).integers(0, 256, (count, config.image_height, config.image_width, 3), np.uint8)
+
+
 class Pair:
     """One network twice: functions of a uint8 batch (batch, height, width, 3) in either library."""
 
@@ -242,9 +247,7 @@ def compare(name: str, training_batch: int, seconds: float) -> None:
     """Check and time one network; print its table."""
     config = NETWORKS[name]
     pair = Pair(config)
-    crops = partial(np.random.default_rng(1).integers, 0, 256, dtype=np.uint8)
-    shape = (config.image_height, config.image_width, 3)
-    errors = pair.disagreement(crops((4, *shape)))
+    errors = pair.disagreement(draw_crops(4, config))
     print(f"\n{name}, {config.image_width}x{config.image_height}: relative error against the twin: "
           + ", ".join(f"{what} {error:.1e}" for what, error in errors.items()))  # fmt: skip
     if any(errors[what] > most for what, most in ALLOWED.items()):
@@ -253,7 +256,7 @@ def compare(name: str, training_batch: int, seconds: float) -> None:
     print("|---|---|---|---|---|---|---|---|")
     rows = (("forward", 1), ("forward", 8), ("training step", training_batch))
     for what, batch in rows:
-        images = crops((batch, *shape))
+        images = draw_crops(batch, config)
         ours, theirs = (pair.step, pair.twin_step) if what == "training step" else (pair.forward, pair.twin_forward)
         runs = {"here": partial(ours, jnp.asarray(images))}
         for layout in (torch.contiguous_format, torch.channels_last):

@@ -107,7 +107,7 @@ def draw_half_body(
     once `crop_affine` has added its margin, and no side is under a quarter of the longer side of the person's own.
     """
     whole = np.asarray(box, np.float64)
-    if not rng.random() < config.half_body:
+    if not config.half_body or rng.random() >= config.half_body:
         return whole
     seen = np.asarray(visible).astype(bool)
     halves = [list(half) for half in ((UPPER, LOWER) if rng.random() < 0.5 else (LOWER, UPPER))]

@@ -209,6 +209,27 @@ def test_colour_draws_keep_to_their_ranges():
     np.testing.assert_allclose(np.log(contrast[:, 0, 0]).std(), 0.2, rtol=0.2)
 
 
+def test_grey_is_the_luminance_and_as_frequent_as_asked():
+    rng = np.random.default_rng(10)
+    image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    luminance = image.astype(np.float64) @ [0.299, 0.587, 0.114]
+    changed = [draw_colour(rng, image, replace(IDENTITY, grey=0.4)) for _ in range(200)]
+    grey = np.array([(one != image).any() for one in changed])
+    assert 0.3 < grey.mean() < 0.5
+    for one in np.array(changed)[grey][:3]:
+        assert np.abs(one - luminance[..., None]).max() <= 0.5 + 1e-3
+
+
+def test_some_are_turned_by_any_angle():
+    config = replace(IDENTITY, rotation=10.0, turned=0.3)
+    base = np.eye(2, 3, dtype=np.float32)
+    changes = [draw_affine(np.random.default_rng(seed), base, SIZE, config)[0] for seed in range(400)]
+    angles = np.rad2deg([np.arctan2(change[1, 0], change[0, 0]) for change in changes])
+    assert 0.2 < (np.abs(angles) > 10.01).mean() < 0.4
+    assert angles.min() < -160
+    assert angles.max() > 160
+
+
 def test_noise_is_white_of_a_level_in_its_range_and_new_for_every_picture():
     rng = np.random.default_rng(5)
     grey = np.full((96, 80, 3), 128, np.uint8)

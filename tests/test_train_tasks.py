@@ -56,6 +56,22 @@ def test_a_filmed_walker_is_always_shown_walking_to_the_right(to_left):
     assert column > 72
 
 
+def test_half_a_body_fills_a_sample_where_the_task_asks_for_it():
+    rng = np.random.default_rng(1)
+    keypoints = np.stack([np.linspace(70, 90, 16), np.linspace(100, 20, 16)], -1).astype(np.float32)
+    record = PoseRecord(Path("a"), None, np.array([70.0, 20, 90, 100]), keypoints, np.ones(16, bool), "toy")
+    picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    samplers = [
+        make_sample([record], lambda _: picture, (192, 144), replace(PLAIN, half_body=share)) for share in (0.0, 1.0)
+    ]
+    whole, half = (sample(0, np.random.default_rng(0)) for sample in samplers)
+    assert whole["visible"].all()
+    assert 7 <= half["visible"].sum() < 16
+    first, second = half["visible"].nonzero()[0][[0, -1]]
+    lengths = [np.linalg.norm(one["keypoints"][first] - one["keypoints"][second]) for one in (whole, half)]
+    assert lengths[1] > 1.4 * lengths[0]
+
+
 @pytest.fixture(scope="module")
 def followed(untrained, tmp_path_factory):
     """Walks of two people, found by a "pose network" that knows where the joints are."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from humanpose.augment import AugmentConfig, carry_keypoints, draw_affine, draw_colour
+from humanpose.augment import AugmentConfig, carry_keypoints, draw_affine, draw_colour, draw_half_body
 from humanpose.datasets.record import PoseRecord
 from humanpose.heatmaps import crop_to_heatmap, encode_keypoints, heatmap_to_crop
 from humanpose.losses import mixture_targets
@@ -67,7 +67,8 @@ def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, 
 
     def sample(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         record = records[index]
-        affine, flip = draw_affine(rng, crop_affine(record.box, size, mirror=record.walks_left), size, config)
+        box = draw_half_body(rng, record.box, record.keypoints, record.visible, config)
+        affine, flip = draw_affine(rng, crop_affine(box, size, mirror=record.walks_left), size, config)
         exchanged = flip != record.walks_left
         keypoints, visible = carry_keypoints(record.keypoints, record.visible, affine, exchanged, size)
         picture = draw_colour(rng, crop(images(record), affine, size), config)

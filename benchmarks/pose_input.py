@@ -1,0 +1,103 @@
+"""Whether the input of the pose task keeps up with its training step: samples made against samples eaten.
+
+    python benchmarks/pose_input.py [--preset lspet] [--data DIR] [--threads 2] [--seconds 60]
+
+Two figures tell. The supply over the appetite: samples a second that the input makes by itself, over those that the
+step takes on a batch that lies ready; over 1 the input can keep up. And what the step costs on real batches over that
+on the ready one, measured in turns with the input's threads at work: 1 means that the step never waits, and on a CPU
+that the input, which shares its cores, takes nothing away. The walkers of a preset are part of the step.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from train import pose as task
+from train.config import POSE_PRESETS, PoseTaskConfig
+from train.data import Prefetch
+from train.loop import init_state, make_optimizer, make_train_step
+from train.pose_data import load_pose_data
+from train.pose_walkers import walkers_drawer
+
+
+class Step:
+    """The task's training step on a state of its own."""
+
+    def __init__(self, config: PoseTaskConfig):
+        size = (config.height, config.height * 3 // 4)
+        tx = make_optimizer(config.optimizer, config.steps)
+        graphdef, self._state = init_state(task.new_model(config), tx)
+        loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
+        self._step = make_train_step(graphdef, loss, tx)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> None:
+        """One update, to its end."""
+        self._state, metrics = self._step(self._state, batch, jax.random.key(0))
+        jax.block_until_ready(metrics)
+
+
+def seconds_each(call: Callable[[int], object], count: int) -> list[float]:
+    """Wall seconds of `call(0)`, `call(1)`, ... one by one."""
+    times = []
+    for number in range(count):
+        start = time.perf_counter()
+        call(number)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=POSE_PRESETS, default="lspet")
+    parser.add_argument("--data", type=Path, default=os.environ.get("GAITNET_DATA"), help="folder of data sets")
+    parser.add_argument("--threads", type=int, default=2, help="threads that make batches")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time for the steps that are timed")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("--data: name the folder of data sets, or set GAITNET_DATA")
+    config = POSE_PRESETS[arguments.preset]
+    samples = config.photographs + config.landmarks
+    if not samples:
+        parser.error(f"--preset: {arguments.preset} has no input to measure, its walkers are drawn in the step")
+    try:
+        data = load_pose_data(arguments.data)
+    except ValueError as error:
+        parser.error(str(error))
+    make = task.make_batches(config, data.photographs, data.landmarks, data.image)
+
+    first = np.median(seconds_each(make, 8)) / samples
+    for record in data.photographs:
+        data.image(record)
+    processor = time.process_time()
+    alone = np.median(seconds_each(make, 12)) / samples
+    processor = (time.process_time() - processor) / (12 * samples)
+    print(f"{arguments.preset}: {samples} samples and {config.walkers} walkers a step, {config.height} pixels high")
+    print(f"a sample, one thread: {1e3 * alone:.2f} ms, of the processor {1e3 * processor:.2f} ms; "
+          f"while pictures are still to be decoded {1e3 * first:.2f} ms")  # fmt: skip
+
+    with Prefetch(make, threads=arguments.threads) as batches:
+        supplied = np.median(seconds_each(batches, 24)[8:])
+    step, ready = Step(config), make(0)
+    step(ready)
+    on_ready: list[float] = []
+    on_real: list[float] = []
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < arguments.seconds or len(on_real) < 24:
+        on_ready += seconds_each(lambda number: step(ready), 6)
+        with Prefetch(make, threads=arguments.threads) as batches:
+            # the first batches were made while nothing else ran; only what comes after them is the steady state
+            on_real += seconds_each(lambda number: step(batches(number)), 14)[6:]
+    ready_time, real_time = np.median(on_ready), np.median(on_real)
+    print(f"the input makes {samples / supplied:.0f} samples/s in {arguments.threads} threads, the step takes "
+          f"{samples / ready_time:.0f}: supply over appetite {ready_time / supplied:.1f}")  # fmt: skip
+    print(f"a step: {1e3 * ready_time:.0f} ms on a ready batch, {1e3 * real_time:.0f} ms on real ones: "
+          f"ratio {real_time / ready_time:.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
