@@ -1,5 +1,6 @@
 """Every task takes a step, measures, and what it saves is what the packages load."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -115,9 +116,17 @@ def test_boxes_of_drawn_scenes_hold_the_walkers():
 
 def test_a_pose_network_is_trained_shipped_and_used(tmp_path):
     config = PoseTaskConfig(
-        width=0.25, height=96, head_channels=16, photographs=1, landmarks=1, walkers=1, steps=2, optimizer=QUICK
+        width=0.25,
+        height=96,
+        head_channels=16,
+        photographs=1,
+        landmarks=1,
+        walkers=1,
+        backgrounds=1,
+        steps=2,
+        optimizer=QUICK,
     )
-    images = lambda one: np.random.default_rng(0).integers(0, 255, (120, 120, 3), np.uint8)  # noqa: E731
+    images = lambda one: np.random.default_rng(0).integers(0, 255, (260, 260, 3), np.uint8)  # noqa: E731
     batches = pose.make_batches(config, [record(1)], [record(2)], images)
     evaluate = pose.make_evaluation({"toy": [record(3), record(4)]}, images, (96, 72), batch=2)
     loss = pose.make_loss(config, walkers_drawer((96, 72)))
@@ -127,6 +136,10 @@ def test_a_pose_network_is_trained_shipped_and_used(tmp_path):
     assert network.joints(images(None)).keypoints.shape == (1, 16, 2)
     with pytest.raises(ValueError, match="photographs: the preset wants 1"):
         pose.make_batches(config, [], [record(2)], images)
+    with pytest.raises(ValueError, match=r"backgrounds: expected from 0 to as many as there are walkers \(1\), got 2"):
+        replace(config, backgrounds=2)
+    with pytest.raises(ValueError, match="backgrounds: they are cut from photographs"):
+        replace(config, photographs=0)
 
 
 def test_a_deep_gait_network_is_trained_and_shipped_without_its_head(tmp_path):

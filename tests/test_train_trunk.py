@@ -90,7 +90,7 @@ def test_trunks_of_another_network_or_width_are_refused(mobile, tmp_path):
 def test_one_starting_point_is_enough(mobile):
     done = CliRunner().invoke(app, ["pose", "--init", str(mobile), "--trunk", str(mobile)])
     assert done.exit_code == 2
-    assert "--init and --trunk" in done.output
+    assert "--trunk and --widen are all" in done.output
     done = CliRunner().invoke(
         app, ["pose", "--preset", "walkers", "--trunk", str(mobile), "--run", str(mobile / "run")]
     )

@@ -85,6 +85,9 @@ def pose(
         Path | None, typer.Option(help="A trunk of gaitnet weights convert, which is the starting point.")
     ] = None,
     init: Init = None,
+    wider: Annotated[
+        Path | None, typer.Option("--widen", help="A run, or a checkpoint, of a narrower network to begin as.")
+    ] = None,
     opinions: Annotated[
         Path | None, typer.Option(help="BlazePose on LSPET's photographs, of train/blazepose.py.")
     ] = None,
@@ -98,13 +101,16 @@ def pose(
     from train.pose_data import PoseData, load_pose_data
     from train.pose_walkers import walkers_drawer
     from train.trunk import padded_like, take_trunk
+    from train.widen import take_narrow
 
     config = _preset(POSE_PRESETS, preset, steps)
-    if init is not None and trunk is not None:
-        raise typer.BadParameter("--init and --trunk are both starting points: give one of them")
+    if sum(start is not None for start in (init, trunk, wider)) > 1:
+        raise typer.BadParameter("--init, --trunk and --widen are all starting points: give one of them")
     config = config if trunk is None else padded_like(config, trunk)
     model, origin = _begin(task, config, init)
     read = {} if trunk is None else {"trunk": f"{trunk.name}, sha256 {take_trunk(model, trunk)}"}
+    if wider is not None:
+        read["widened"] = take_narrow(model, wider)
     if opinions is not None:
         if config.loss != "spatial_cross_entropy":
             raise typer.BadParameter(f"--opinions: the loss of this preset, {config.loss}, knows one place a joint")

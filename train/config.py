@@ -29,6 +29,7 @@ class PoseTaskConfig:
     `loss`: `spatial_cross_entropy` (softmax maps) on Gaussians is for MobilePose; the original's networks learn sigmoid
     maps, by `sigmoid_cross_entropy` on discs or `mean_square` on Gaussians. `sigma` is the Gaussians' standard
     deviation and `diameter` the discs', in heat-map pixels (MobilePose's maps have a quarter of the crop's resolution).
+    `backgrounds`: how many of the walkers stand before pieces of the photographs instead of before drawn walls.
     """
 
     network: Literal["MobilePose", "InceptionResNet", "PartDetector"] = "MobilePose"
@@ -44,6 +45,7 @@ class PoseTaskConfig:
     photographs: int = 16
     landmarks: int = 6
     walkers: int = 10
+    backgrounds: int = 0
     sigma: float = 1.5
     seed: int = 0
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -51,6 +53,12 @@ class PoseTaskConfig:
     def __post_init__(self):
         if self.photographs + self.landmarks + self.walkers < 1:
             raise ValueError("a pose batch needs at least one sample: photographs, landmarks and walkers are all 0")
+        if not 0 <= self.backgrounds <= self.walkers:
+            raise ValueError(
+                f"backgrounds: expected from 0 to as many as there are walkers ({self.walkers}), got {self.backgrounds}"
+            )
+        if self.backgrounds and not self.photographs:
+            raise ValueError("backgrounds: they are cut from photographs, of which the batch has none")
         if self.network not in ("MobilePose", "InceptionResNet", "PartDetector"):
             raise ValueError(f"network: expected MobilePose, InceptionResNet or PartDetector, got {self.network!r}")
         if (self.loss == "spatial_cross_entropy") != (self.network == "MobilePose"):

@@ -16,6 +16,7 @@ from humanpose.losses import mixture_targets
 from humanpose.metrics import JointScore, pck
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP
+from train.backgrounds import make_backgrounds
 from train.config import PoseTaskConfig
 from train.data import make_batch
 from train.pose_networks import new_model as new_model
@@ -25,11 +26,14 @@ PHOTOGRAPHS = AugmentConfig(rotation=40.0, turned=0.05)
 LANDMARKS = AugmentConfig(rotation=10.0, zoom=(0.8, 1.25), coarse=0.15, flip=0.0)
 """Not mirrored: filmed walkers all go to the right, which tells the near side from the far one when details do not."""
 
+BACKGROUNDS = 3
+"""Of the seed of what stands behind walkers, apart from those of the samples."""
+
 Images = Callable[[PoseRecord], np.ndarray]
 
 
 def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
-    """The task's loss; `draw_walkers(keys) -> (images, keypoints, visible)` renders walkers on the device."""
+    """The task's loss; `draw_walkers(keys, backgrounds) -> (images, keypoints, visible)` renders on the device."""
     loss_of = pose_loss(config)
     kind, extent = ("disc", config.diameter) if config.loss == "sigmoid_cross_entropy" else ("gaussian", config.sigma)
 
@@ -37,7 +41,8 @@ def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
         images = batch["images"].astype(jnp.float32)
         keypoints, visible = batch["keypoints"], batch["visible"]
         if draw_walkers is not None:
-            drawn = draw_walkers(jax.random.split(rngs(), batch["walkers"].shape[0]))
+            keys = jax.random.split(rngs(), batch["walkers"].shape[0])
+            drawn = draw_walkers(keys, batch["backgrounds"]) if config.backgrounds else draw_walkers(keys)
             images, keypoints, visible = (
                 jnp.concatenate([real, walker.astype(real.dtype)])
                 for real, walker in zip((images, keypoints, visible), drawn, strict=True)
@@ -107,6 +112,9 @@ def make_batches(
     def batch_at(step: int) -> dict[str, np.ndarray]:
         drawn = [make_batch(step, count, len(records), seed, sample) for records, count, sample, seed in parts]
         batch = {name: np.concatenate([empty[name], *(part[name] for part in drawn)]) for name in empty}
+        if config.backgrounds:
+            rng = np.random.default_rng((BACKGROUNDS, config.seed, step))
+            batch["backgrounds"] = make_backgrounds(rng, photographs, images, config.backgrounds, size)
         return {**batch, "walkers": np.zeros(config.walkers, np.float32)}
 
     return batch_at
