@@ -29,10 +29,9 @@ class Step:
     """The task's training step on a state of its own."""
 
     def __init__(self, config: PoseTaskConfig):
-        size = (config.height, config.height * 3 // 4)
         tx = make_optimizer(config.optimizer, config.steps)
         graphdef, self._state = init_state(task.new_model(config), tx)
-        loss = task.make_loss(config.sigma, walkers_drawer(size) if config.walkers else None)
+        loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
         self._step = make_train_step(graphdef, loss, tx)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m train detect|pose|walks|gait|strangers|export`: trains the networks that the packages ship, packs them."""
+"""`python -m train detect|pose|legs|walks|real|gait|strangers|export`: trains the networks that are shipped, packs them."""
 
 import dataclasses
 import hashlib
@@ -91,6 +91,7 @@ def pose(
     opinions: Annotated[
         Path | None, typer.Option(help="BlazePose on LSPET's photographs, of train/blazepose.py.")
     ] = None,
+    legs: Annotated[Path | None, typer.Option(help="Which legs are the right ones, of python -m train legs.")] = None,
     steps: Steps = None,
     data: Data = Path("data"),
 ) -> None:
@@ -115,7 +116,11 @@ def pose(
         if config.loss != "spatial_cross_entropy":
             raise typer.BadParameter(f"--opinions: the loss of this preset, {config.loss}, knows one place a joint")
         read["opinions_sha256"] = hashlib.sha256(opinions.read_bytes()).hexdigest()
-    records = load_pose_data(data, opinions) if config.photographs or config.landmarks else PoseData([], [], {}, {})
+    if legs is not None:
+        read["legs_sha256"] = hashlib.sha256(legs.read_bytes()).hexdigest()
+    records = (
+        load_pose_data(data, opinions, legs) if config.photographs or config.landmarks else PoseData([], [], {}, {})
+    )
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, config.size)
@@ -198,6 +203,20 @@ def real(
 
     with bar("following real walks", "videos") as progress:
         typer.echo(make_real(weights, data / "kth_walking", to, progress))
+
+
+@app.command()
+def legs(
+    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    data: Data = Path("data"),
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/legs.json"),
+) -> None:
+    """Which legs of KTH's reference landmarks are the right ones, told by whole walks: for train pose --legs."""
+    from gaitnet.cli.output import bar
+    from train.legs import make_legs
+
+    with bar("following real walks", "videos") as progress:
+        typer.echo(make_legs(weights, data / "kth_walking", to, progress))
 
 
 @app.command()

@@ -82,7 +82,19 @@ POSE_PRESETS = {
         width=1.0, height=256, head_channels=96, photographs=16, landmarks=10, walkers=18, steps=20000
     ),
     "small": PoseTaskConfig(height=128, photographs=32, landmarks=8, walkers=8, steps=12000),
-    "large": PoseTaskConfig(photographs=28, landmarks=8, walkers=12, steps=4000, optimizer=OptimizerConfig(1e-3)),
+    "large": PoseTaskConfig(
+        photographs=28, landmarks=8, walkers=12, backgrounds=6, steps=4000, optimizer=OptimizerConfig(1e-3)
+    ),
+    "wide": PoseTaskConfig(
+        width=1.0,
+        head_channels=96,
+        photographs=28,
+        landmarks=8,
+        walkers=12,
+        backgrounds=6,
+        steps=6000,
+        optimizer=OptimizerConfig(1e-3),
+    ),
     "lspet": PoseTaskConfig(photographs=32, landmarks=0, walkers=0, steps=2600),
     "walkers": PoseTaskConfig(photographs=0, landmarks=0, walkers=32, steps=3000),
 }

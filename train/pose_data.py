@@ -14,6 +14,7 @@ from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX, from_blazepose
 from train.data import Kept
+from train.legs import with_legs
 
 OPINION = 0.7
 """How much BlazePose's opinion on a joint weighs beside the annotator's."""
@@ -40,13 +41,14 @@ class PoseData:
         return self.photograph(record.path)
 
 
-def load_pose_data(root: Path, opinions: Path | None = None) -> PoseData:
+def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None = None) -> PoseData:
     """LSPET and KTH's landmarked frames under `root` (the folder GAITNET_DATA names), split as documented.
 
     `opinions`: the file of `train/blazepose.py`, a second opinion on the joints of LSPET's training photographs.
+    `legs`: the file of `train.legs`, which legs of KTH's training references are the right ones.
 
     Raises:
-        ValueError: a data set is not there, or the file of opinions is another one.
+        ValueError: a data set is not there, or one of the files is another one.
 
     """
     photographs = [record for record in read_lspet(root) if record.has_extent]
@@ -57,9 +59,11 @@ def load_pose_data(root: Path, opinions: Path | None = None) -> PoseData:
     files = sorted((root / "kth_walking").glob("*.reference.json"))
     people: dict[bool, list[PoseRecord]] = {True: [], False: []}
     for file in files:
-        people[is_held_out(file)].extend(_as_followed(read_landmarks(file)))
-    held_out = {name: records for name, records in (("lspet", measured), ("kth", people[True])) if records}
-    return PoseData(trained, people[False], held_out, _frames([*people[False], *people[True]]))
+        records, held_out = read_landmarks(file), is_held_out(file)
+        told = records if legs is None or held_out else with_legs(records, legs)
+        people[held_out].extend(_as_followed(told))
+    measuring = {name: records for name, records in (("lspet", measured), ("kth", people[True])) if records}
+    return PoseData(trained, people[False], measuring, _frames([*people[False], *people[True]]))
 
 
 def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:

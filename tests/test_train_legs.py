@@ -1,0 +1,94 @@
+"""Which legs of KTH's references are the right ones: what the pose task learns from once it knows."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gaitnet.evaluation.legs import ANKLES, KNEES
+from humanpose.datasets.record import PoseRecord
+from humanpose.skeleton import INDEX
+from train import pose_data
+from train.legs import make_legs, with_legs
+
+FILM = "person01_walking_d1_uncomp"
+
+
+def references(count: int) -> list[PoseRecord]:
+    places = np.arange(32, dtype=np.float32).reshape(16, 2)
+    visible = np.ones(16, bool)
+    visible[INDEX["l_ankle"]] = False
+    box = np.array([0.0, 0, 40, 40])
+    return [PoseRecord(Path("film.avi"), frame, box, places, visible.copy(), FILM) for frame in range(count)]
+
+
+def told(tmp_path: Path, **film) -> Path:
+    file = tmp_path / "legs.json"
+    file.write_text(json.dumps({"films": {FILM: {"references": 3, "exchanged": [], "unclear": []} | film}}))
+    return file
+
+
+def test_exchanged_legs_are_exchanged_and_unclear_ones_not_learned_from(tmp_path):
+    before = references(3)
+    same, other, unclear = with_legs(before, told(tmp_path, exchanged=[1], unclear=[2]))
+    assert same is before[0]
+    for side, opposite in ("rl", "lr"):
+        for joint in ("knee", "ankle"):
+            own, theirs = INDEX[f"{side}_{joint}"], INDEX[f"{opposite}_{joint}"]
+            np.testing.assert_array_equal(other.keypoints[own], same.keypoints[theirs])
+            assert other.visible[own] == same.visible[theirs]
+    legs = KNEES + ANKLES
+    rest = [joint for joint in range(16) if joint not in legs]
+    np.testing.assert_array_equal(other.keypoints[rest], same.keypoints[rest])
+    assert not unclear.visible[legs].any()
+    assert unclear.visible[rest].all()
+
+
+@pytest.mark.parametrize(
+    ("film", "says"),
+    [
+        ({"references": 4}, "it is of 4 references of person01_walking_d1_uncomp, there are 3"),
+        ({"exchanged": [3]}, "names references of person01_walking_d1_uncomp that are not there"),
+        ({"unclear": "x"}, "not a file of python -m train legs"),
+    ],
+)
+def test_verdicts_on_other_references_are_refused(film, says, tmp_path):
+    with pytest.raises(ValueError, match=says):
+        with_legs(references(3), told(tmp_path, **film))
+
+
+def test_a_file_that_does_not_know_the_film_is_refused(tmp_path):
+    (tmp_path / "legs.json").write_text('{"films": {}}')
+    with pytest.raises(ValueError, match="'person01_walking_d1_uncomp' is missing; make it anew"):
+        with_legs(references(3), tmp_path / "legs.json")
+    (tmp_path / "legs.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="not a file of python -m train legs"):
+        with_legs(references(3), tmp_path / "legs.json")
+
+
+def test_the_road_is_asked_about_training_persons_alone(tmp_path, monkeypatch):
+    """Persons 04 and 15 (who measures); the road sees the other leg in frame 1, and nobody in frame 2."""
+    landmarks = np.ones((33, 3))
+    landmarks[:, :2] = np.random.default_rng(0).uniform(10, 90, (33, 2))
+    person = [{"frame": frame, "box": [0, 0, 99, 99], "landmarks": landmarks.tolist()} for frame in range(3)]
+    for number in ("04", "15"):
+        name = f"person{number}_walking_d1_uncomp"
+        content = {"video": f"{name}.avi", "numbering": "BlazePose-33", "people": person}
+        (tmp_path / f"{name}.reference.json").write_text(json.dumps(content))
+
+    def describe(path):
+        assert path.stem == "person04_walking_d1_uncomp"
+        keypoints = pose_data.read_landmarks(tmp_path / f"{path.stem}.reference.json")[0].keypoints[None].repeat(2, 0)
+        keypoints[1, KNEES + ANKLES] = keypoints[1, KNEES[::-1] + ANKLES[::-1]]
+        boxes = np.array([[0.0, 0, 99, 99]] * 2)
+        return [SimpleNamespace(reason=None, frames=np.array([0, 1]), boxes=boxes, keypoints=keypoints)]
+
+    recognizer = SimpleNamespace(describe=describe)
+    monkeypatch.setattr("gaitnet.recognizer.GaitRecognizer.load", lambda weights: recognizer)
+    file = make_legs(Path("weights"), tmp_path, tmp_path / "new" / "legs.json")
+    films = json.loads(file.read_text())["films"]
+    assert films == {"person04_walking_d1_uncomp": {"references": 3, "exchanged": [1], "unclear": [2]}}
+    with pytest.raises(ValueError, match="holds no personNN_walking_dK"):
+        make_legs(Path("weights"), tmp_path / "new", tmp_path / "legs.json")
