@@ -1,4 +1,4 @@
-"""`python -m train detect|pose|legs|walks|real|gait|strangers|export`: trains the networks that are shipped; packs them."""
+"""`python -m train detect|pose|legs|walks|real|gait|strangers|export`: trains the networks shipped, and packs them."""
 
 import dataclasses
 import hashlib
