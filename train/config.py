@@ -83,15 +83,15 @@ POSE_PRESETS = {
     ),
     "small": PoseTaskConfig(height=128, photographs=32, landmarks=8, walkers=8, steps=12000),
     "large": PoseTaskConfig(
-        photographs=28, landmarks=8, walkers=12, backgrounds=6, steps=4000, optimizer=OptimizerConfig(1e-3)
+        photographs=32, landmarks=8, walkers=8, backgrounds=4, steps=3600, optimizer=OptimizerConfig(1e-3)
     ),
     "wide": PoseTaskConfig(
         width=1.0,
         head_channels=96,
-        photographs=28,
+        photographs=32,
         landmarks=8,
-        walkers=12,
-        backgrounds=6,
+        walkers=8,
+        backgrounds=4,
         steps=6000,
         optimizer=OptimizerConfig(1e-3),
     ),
