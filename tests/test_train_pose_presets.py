@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import sys
 from functools import partial
 
@@ -10,15 +9,14 @@ import cv2
 import jax
 import numpy as np
 import pytest
-import scipy.io
+from pose_trees import SIDE, body, human36m, lsp, mpii, picture
 from test_humanpose_datasets_human36m import coco_style, positions, write_take
-from test_humanpose_datasets_mpii import person, write_h5, write_json, write_mat
+from test_humanpose_datasets_mpii import write_h5, write_json
 
 from humanpose.augment import IDENTITY, ORIGINAL
 from humanpose.checkpoint import network_of
 from humanpose.datasets.human36m_takes import CAMERAS
 from humanpose.datasets.lsp import LSP_TRAINED
-from humanpose.datasets.mpii import OFFICIAL
 from humanpose.estimator import HumanPoseNN
 from train import __main__ as train_command
 from train import pose
@@ -29,8 +27,6 @@ from train.pose_releases import SETS, load_releases
 from train.pose_windows import make_window, windows_of
 
 pytestmark = pytest.mark.usefixtures("lightly_compiled")
-
-SIDE = 96
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,55 +58,6 @@ def tiny(preset: str, **changes) -> PoseTaskConfig:
     return dataclasses.replace(
         config, **size, photographs=4, window=min(config.window, 4), every=1, steps=3, optimizer=optimizer, **changes
     )
-
-
-def body(seed):
-    return np.random.default_rng(seed).uniform(15, SIDE - 15, (16, 2)).round(1)
-
-
-def picture(path, seed):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
-
-
-def standing(seed, **changes):
-    """Somebody as the official file of MPII has them, who fills a picture of SIDE pixels."""
-    return person(body(seed), scale=0.4, objpos={"x": 48.0, "y": 42.0}, **changes)
-
-
-def mpii(folder, validation=True):
-    """Six pictures to learn from and three that only measure, one of these with two people; one without anybody."""
-    people = {f"t{number}.jpg": [standing(number)] for number in range(6)}
-    people |= {f"v{number}.jpg": [standing(10 + number)] for number in range(2)}
-    people |= {"v2.jpg": [standing(12), standing(13)], "test.jpg": [{"scale": 1.0}]}
-    for number, name in enumerate(people):
-        picture(folder / "images" / name, number)
-    write_mat(folder / OFFICIAL, people)
-    if validation:
-        (folder / "valid_images.txt").write_text("v0.jpg\nv1.jpg\nv2.jpg\n")
-    return folder
-
-
-def lsp(folder, count, extended):
-    """LSP or its extended set; every photograph is one and the same file."""
-    rng = np.random.default_rng(count)
-    points = rng.uniform(15, SIDE - 15, (count, 14, 2))
-    flags = np.full((count, 14, 1), 1.0 if extended else 0.0)
-    table = np.concatenate([points, flags], -1).transpose((1, 2, 0) if extended else (2, 1, 0))
-    names = [f"im{number + 1:0{5 if extended else 4}d}.jpg" for number in range(count)]
-    picture(folder / "images" / names[0], count)
-    for name in names[1:]:
-        os.link(folder / "images" / names[0], folder / "images" / name)
-    scipy.io.savemat(folder / "joints.mat", {"joints": table})
-    return folder
-
-
-def human36m(folder):
-    """Two recordings of S1 and one of S11 to learn from, one of S5 that measures; and an action that is not walking."""
-    takes = [("S1", "Walking 1"), ("S1", "Walking"), ("S11", "Walking 1"), ("S5", "Walking"), ("S1", "Eating")]
-    for number, (subject, action) in enumerate(takes):
-        write_take(folder, subject, action, CAMERAS[number % 2], positions(8, number))
-    return folder
 
 
 @pytest.fixture(scope="module")
