@@ -26,7 +26,7 @@ def picture(path, seed):
 
 def standing(seed, **changes):
     """Somebody as the official file of MPII has them, who fills a picture of SIDE pixels."""
-    return person(body(seed), scale=0.4, objpos={"x": 48.0, "y": 42.0}, **changes)
+    return person(body(seed), scale=0.4, objpos={"x": 48.0 + seed / 10, "y": 42.0}, **changes)
 
 
 def mpii(folder, validation=True):
