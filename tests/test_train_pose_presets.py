@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 import sys
 from functools import partial
+from pathlib import Path
 
 import cv2
 import jax
@@ -20,11 +22,13 @@ from humanpose.datasets.lsp import LSP_TRAINED
 from humanpose.estimator import HumanPoseNN
 from train import __main__ as train_command
 from train import pose
-from train.config import POSE_PRESETS, OptimizerConfig, PoseTaskConfig
+from train.config import GAIT_PRESETS, POSE_PRESETS, OptimizerConfig, PoseTaskConfig
 from train.loop import fit
-from train.pose_evaluation import measures
+from train.pose_evaluation import make_evaluation, measures
 from train.pose_releases import SETS, load_releases
 from train.pose_windows import make_window, windows_of
+
+ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = pytest.mark.usefixtures("lightly_compiled")
 
@@ -52,11 +56,11 @@ CACHING = {
 
 def tiny(preset: str, **changes) -> PoseTaskConfig:
     """The preset with its data, targets, loss, rule and augmentation, on a network that is quickly compiled."""
-    size = {"height": 75, "blocks": (0, 0), "dtype": "float32", "diameter": 5.0}
+    network = {"network": "PartDetector", "height": 64, "blocks": (1, 1, 1, 1), "dtype": "float32", "diameter": 5.0}
     config = POSE_PRESETS[preset]
     optimizer = dataclasses.replace(config.optimizer, learning_rate=1e-3, warmup_steps=1)
     return dataclasses.replace(
-        config, **size, photographs=4, window=min(config.window, 4), every=1, steps=3, optimizer=optimizer, **changes
+        config, **network, photographs=2, window=min(config.window, 2), every=1, steps=3, optimizer=optimizer, **changes
     )
 
 
@@ -101,10 +105,12 @@ def lines(run, split):
 
 @pytest.fixture
 def presets(monkeypatch):
-    """The presets with a tiny network; every step is logged and saved."""
+    """The presets with a tiny network; every step is logged and saved, and no curves are drawn."""
     for name in SETS:
         monkeypatch.setitem(POSE_PRESETS, name, tiny(name))
     monkeypatch.setattr("train.loop.fit", partial(fit, log_every=1, save_every=1))
+    monkeypatch.setattr("train.callbacks.draw_curves", lambda directory: None)
+    monkeypatch.setattr("train.pose.make_evaluation", partial(make_evaluation, batch=4))
 
 
 def test_from_the_releases_of_mpii_and_lsp_to_joints(root, presets, tmp_path, monkeypatch, capsys):
@@ -115,14 +121,14 @@ def test_from_the_releases_of_mpii_and_lsp_to_joints(root, presets, tmp_path, mo
 
     def until_the_third_batch(self, record):
         asked.append(record)
-        if len(asked) > 8:
+        if len(asked) > 4:
             raise ValueError("the disk is gone")
         return image(self, record)
 
     command = ("pose", "--preset", "mpii+lsp", "--data", root, "--run", run)
     with monkeypatch.context() as patch:
         patch.setattr(PoseData, "image", until_the_third_batch)
-        patch.setattr("train.data.Prefetch.__init__", partial_prefetch)
+        patch.setattr("train.data.Prefetch.__init__", one_at_a_time)
         assert train(monkeypatch, capsys, *command, code=2).endswith("the disk is gone\n")
     assert [row["step"] for row in lines(run, "train")] == [1, 2]
     said = train(monkeypatch, capsys, *command)
@@ -133,7 +139,7 @@ def test_from_the_releases_of_mpii_and_lsp_to_joints(root, presets, tmp_path, mo
     assert "pckh_lsp" not in measured
     assert 0 <= measured["pckh_mpii"] <= 1
     train(monkeypatch, capsys, "export", run, tmp_path / "shipped")
-    assert network_of(tmp_path / "shipped") == "InceptionResNet"
+    assert network_of(tmp_path / "shipped") == "PartDetector"
     network = HumanPoseNN.load(tmp_path / "shipped")
     found = network.joints(cv2.imread(str(root / "mpii" / "images" / "v0.jpg"), cv2.IMREAD_COLOR_RGB))
     assert found.keypoints.shape == (1, 16, 2)
@@ -148,7 +154,7 @@ def test_from_the_releases_of_mpii_and_lsp_to_joints(root, presets, tmp_path, mo
         (root / "mpii" / "valid_images.txt").write_text("v0.jpg\nv1.jpg\nv2.jpg\n")
 
 
-def partial_prefetch(self, make, ahead=0, threads=1):
+def one_at_a_time(self, make, ahead=0, threads=1):
     """One batch at a time, so that it is known which one fails."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -196,7 +202,7 @@ def test_whoever_measures_is_in_no_batch(root, cache, tmp_path, prepared):
     place = cache if prepared else root
     config = tiny("mpii+lsp")
     data = load_releases(config, place, tmp_path)
-    asked = shown(data, config, 1011 // 4 + 1)
+    asked = shown(data, config, 1011 // 2 + 1)
     expected = {str(root / "mpii" / "images" / f"t{number}.jpg") for number in range(6)}
     expected |= {str(root / "lsp" / "images" / f"im{number:04d}.jpg") for number in range(1, LSP_TRAINED + 1)}
     expected |= {str(root / "lspet" / "images" / f"im{number:05d}.jpg") for number in range(1, 6)}
@@ -205,7 +211,7 @@ def test_whoever_measures_is_in_no_batch(root, cache, tmp_path, prepared):
 
     config = tiny("human36m")
     data = load_releases(config, place, tmp_path)
-    asked = shown(data, config, 9)
+    asked = shown(data, config, 30)
     subjects = {path.split("/Videos/")[0].rpartition("/")[2] for path, _ in asked}
     assert subjects == {"S1", "S11"}
     assert len(asked) == 24
@@ -239,7 +245,7 @@ def test_the_h5_and_json_of_mpii_and_extracted_frames_are_read_too(tmp_path):
     (tmp_path / "human36m" / "h36m.json").write_text(json.dumps(content))
     data = load_releases(tiny("human36m"), tmp_path, tmp_path)
     assert (len(data.photographs), len(data.held_out["human36m"])) == (6, 4)
-    assert shown(data, tiny("human36m"), 4) == {(str(one.path), None) for one in data.photographs}
+    assert shown(data, tiny("human36m"), 10) == {(str(one.path), None) for one in data.photographs}
 
 
 def refused(monkeypatch, capsys, place, preset="mpii+lsp"):
@@ -278,8 +284,9 @@ def test_only_walking_people_who_measure_are_not_enough(tmp_path):
         load_releases(tiny("human36m"), tmp_path, tmp_path / "work")
     write_take(tmp_path / "human36m", "S1", "Walking", CAMERAS[0], positions(3))
     data = load_releases(tiny("human36m"), tmp_path, tmp_path / "other")
+    longer = dataclasses.replace(tiny("human36m"), photographs=4, window=4)
     with pytest.raises(ValueError, match="no recording of 4 frames"):
-        pose.make_batches(tiny("human36m"), data.photographs, [], data.image)
+        pose.make_batches(longer, data.photographs, [], data.image)
 
 
 # --- windows, the rule, what is measured
@@ -350,7 +357,7 @@ def test_a_joint_beyond_the_crop_counts_for_sigmoid_maps_only():
     """As in the original: present, but nowhere to be seen; the network shall see nothing there."""
     from test_train_pose import Answering
 
-    config = dataclasses.replace(tiny("mpii+lsp"), diameter=5.0)
+    config = tiny("mpii+lsp")
     visible, present = np.zeros((1, 16), np.float32), np.zeros((1, 16), np.float32)
     visible[0, 0] = present[0, [0, 4]] = 1
     keypoints = np.zeros((1, 16, 2), np.float32)
@@ -419,6 +426,15 @@ def test_presets_on_releases_keep_what_the_original_told(name):
         sizes = {"InceptionResNet": (299, 15.0), "PartDetector": (256, 11.0)}
         assert (config.height, config.diameter) == sizes[config.network]
         assert config.blocks == ()
+
+
+def test_the_presets_that_the_documents_name_are_there():
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/pose-training.md"))
+    named = set(re.findall(r"--preset ([a-z0-9+-]+)", text)) | set(
+        re.findall(r"`((?:mpii\+lsp|human36m)-[a-z]+)`", text)
+    )
+    assert named - POSE_PRESETS.keys() - GAIT_PRESETS.keys() == set()
+    assert {name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"} <= named
 
 
 @pytest.mark.parametrize(
