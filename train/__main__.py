@@ -133,7 +133,9 @@ def pose(
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, config.size)
-    with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
+    make = task.make_batches(config, records.photographs, records.landmarks, records.image)
+    threads = min(max(os.cpu_count() or 2, 2), 16)  # an accelerator eats what two would not make
+    with Prefetch(make, ahead=2 * threads, threads=threads) as batches:
         _fit("pose", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 
