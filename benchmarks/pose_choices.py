@@ -26,6 +26,7 @@ from flax import nnx
 from humanpose.augment import IDENTITY, ORIGINAL, AugmentConfig
 from humanpose.checkpoint import load_model
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of
+from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.record import PoseRecord
 from humanpose.heatmaps import crop_to_heatmap, decode_heatmaps, decode_joint_maps, encode_keypoints, heatmap_to_crop
 from humanpose.losses import mean_square, sigmoid_cross_entropy, spatial_cross_entropy
@@ -37,7 +38,7 @@ from train.config import OptimizerConfig
 from train.data import Kept, Prefetch, make_batch
 from train.loop import fit
 from train.pose import PHOTOGRAPHS, make_sample
-from train.pose_data import read_lspet, read_picture
+from train.pose_data import read_lspet
 
 THRESHOLDS = (0.05, 0.1, 0.2)
 """Of the torso."""

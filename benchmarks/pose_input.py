@@ -10,6 +10,7 @@ that the input, which shares its cores, takes nothing away. The walkers of a pre
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from train.config import POSE_PRESETS, PoseTaskConfig
 from train.data import Prefetch
 from train.loop import init_state, make_optimizer, make_train_step
 from train.pose_data import load_pose_data
+from train.pose_releases import load_releases
 from train.pose_walkers import walkers_drawer
 
 
@@ -64,7 +66,10 @@ def main() -> None:
     if not samples:
         parser.error(f"--preset: {arguments.preset} has no input to measure, its walkers are drawn in the step")
     try:
-        data = load_pose_data(arguments.data)
+        if config.data == "lspet+kth":
+            data = load_pose_data(arguments.data)
+        else:  # frames of videos would be cut out here; better measured on a prepared data set
+            data = load_releases(config, arguments.data, Path(tempfile.mkdtemp()))
     except ValueError as error:
         parser.error(str(error))
     make = task.make_batches(config, data.photographs, data.landmarks, data.image)

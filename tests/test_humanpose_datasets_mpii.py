@@ -121,19 +121,34 @@ def test_damaged_official_files_are_refused(tmp_path):
         read_mpii(tmp_path)
 
 
+def write_json(path, people):
+    """People as (picture, joints, which are there, scale, centre), as the json in circulation holds them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"image": name, "center": list(centre), "scale": scale, "joints_vis": there.astype(int).tolist(),
+         "joints": np.where(there[:, None], table, -1).tolist()}
+        for name, table, there, scale, centre in people
+    ]  # fmt: skip
+    path.write_text(json.dumps(rows))
+
+
+def write_h5(path, people, head=33.0):
+    """The same people as the h5 in circulation holds them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as stored:
+        stored["part"] = np.stack([np.where(there[:, None], np.floor(table), 0) for _, table, there, *_ in people])
+        stored["visible"] = np.stack([there.astype(float) for _, _, there, *_ in people])
+        stored["center"] = np.array([[x, y + 15 * scale] for *_, scale, (x, y) in people])
+        stored["scale"] = np.array([1.25 * scale for *_, scale, _ in people])
+        stored["normalize"] = np.full(len(people), head)
+        stored["imgname"] = np.array([name.encode() for name, *_ in people])
+
+
 def write_both(folder, table, there, scale=2.0, centre=(100.0, 90.0)):
     """The same person as the json and the h5 in circulation hold them."""
-    folder.mkdir(exist_ok=True)
-    row = {"image": "a.jpg", "center": list(centre), "scale": scale, "joints_vis": there.astype(int).tolist(),
-           "joints": np.where(there[:, None], table, -1).tolist()}  # fmt: skip
-    (folder / "train.json").write_text(json.dumps([row]))
-    with h5py.File(folder / "valid.h5", "w") as stored:
-        stored["part"] = np.where(there[:, None], np.floor(table), 0)[None]
-        stored["visible"] = there[None].astype(float)
-        stored["center"] = np.array([[centre[0], centre[1] + 15 * scale]])
-        stored["scale"] = np.array([1.25 * scale])
-        stored["normalize"] = np.array([33.0])
-        stored["imgname"] = np.array([b"a.jpg"])
+    people = [("a.jpg", table, there, scale, centre)]
+    write_json(folder / "train.json", people)
+    write_h5(folder / "valid.h5", people)
 
 
 def test_json_and_h5_tell_of_the_same_person(tmp_path):

@@ -13,6 +13,7 @@ from humanpose import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "docs").glob("*.md")))
 
 
 def test_the_ten_lines_of_python_run(place, monkeypatch, capsys):
@@ -32,10 +33,9 @@ def commands(text: str) -> set[str]:
     return set(re.findall(r"\bgaitnet ((?:gallery|walkers|evaluate|datasets) [a-z]+|[a-z]+)\b", text))
 
 
-def test_every_command_that_the_readme_names_is_there():
-    named = commands(
-        "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)) + " ".join(re.findall("`.*?`", README))
-    )
+def test_every_command_that_the_documents_name_is_there():
+    text = README + DOCUMENTS
+    named = commands("\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)) + " ".join(re.findall("`.*?`", text)))
     assert len(named) > 10
     for command in sorted(named):
         assert "Usage" in good(*command.split(), "--help"), command

@@ -79,7 +79,13 @@ def detect(
 
 @app.command()
 def pose(
-    preset: Annotated[str, typer.Option(help="lspet+walkers | no-kth | quality | lspet | walkers")] = "lspet+walkers",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="lspet+walkers | no-kth | quality | small | large | lspet | walkers; the original's network on what "
+            "it learned from: mpii+lsp | human36m, or another, with -detector | -mobile | -cpu (small) behind it"
+        ),
+    ] = "lspet+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
     trunk: Annotated[
         Path | None, typer.Option(help="A trunk of gaitnet weights convert, which is the starting point.")
@@ -95,11 +101,15 @@ def pose(
     steps: Steps = None,
     data: Data = Path("data"),
 ) -> None:
-    """Joints of a person: photographs, landmarked video and walkers rendered in the step."""
+    """Joints of a person: photographs, landmarked video and walkers rendered in the step; or MPII with LSP, Human3.6M.
+
+    These lie in --data in folders of their names, as released or as `gaitnet datasets prepare` made them.
+    """
     from train import pose as task
     from train.config import POSE_PRESETS
     from train.data import Prefetch
     from train.pose_data import PoseData, load_pose_data
+    from train.pose_releases import load_releases, told
     from train.pose_walkers import walkers_drawer
     from train.trunk import padded_like, take_trunk
     from train.widen import take_narrow
@@ -115,16 +125,28 @@ def pose(
     if opinions is not None:
         if config.loss != "spatial_cross_entropy":
             raise typer.BadParameter(f"--opinions: the loss of this preset, {config.loss}, knows one place a joint")
+        if config.data != "lspet+kth":
+            raise typer.BadParameter(
+                "--opinions: they are on the photographs of LSPET, from which --preset lspet learns"
+            )
         read["opinions_sha256"] = hashlib.sha256(opinions.read_bytes()).hexdigest()
     if legs is not None:
+        if config.data != "lspet+kth":
+            raise typer.BadParameter("--legs: they are of KTH's references, from which --preset large learns")
         read["legs_sha256"] = hashlib.sha256(legs.read_bytes()).hexdigest()
-    records = (
-        load_pose_data(data, opinions, legs) if config.photographs or config.landmarks else PoseData([], [], {}, {})
-    )
+    records = PoseData([], [], {})
+    if config.data != "lspet+kth":
+        records = load_releases(config, data, run / "crops")
+        read["people"] = told(records)
+        typer.echo(f"learning from {read['people']}")
+    elif config.photographs or config.landmarks:
+        records = load_pose_data(data, opinions, legs)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, config.size)
-    with Prefetch(task.make_batches(config, records.photographs, records.landmarks, records.image)) as batches:
+    make = task.make_batches(config, records.photographs, records.landmarks, records.image)
+    threads = min(max(os.cpu_count() or 2, 2), 16)  # an accelerator eats what two would not make
+    with Prefetch(make, ahead=2 * threads, threads=threads) as batches:
         _fit("pose", preset, config, run, origin, model, loss, batches, evaluate, **read)
 
 

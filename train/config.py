@@ -1,22 +1,31 @@
 """What a run is made of: frozen dataclasses, and the named presets of every task."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW (Loshchilov & Hutter, 2019) with linear warm-up, cosine decay and clipping by the global gradient norm."""
+    """Linear warm-up, cosine decay and clipping by the global gradient norm, for one of two rules.
+
+    `AdamW` (Loshchilov & Hutter, 2019), or `RMSProp` with TensorFlow's constants, by which the original's networks
+    learned; it takes neither `b2` nor a weight decay.
+    """
 
     learning_rate: float = 2e-3
     warmup_steps: int = 200
     weight_decay: float = 0.02
     clip_norm: float = 1.0
     b2: float = 0.99
+    rule: Literal["AdamW", "RMSProp"] = "AdamW"
 
     def __post_init__(self):
         if not 0 < self.learning_rate < 1:
             raise ValueError(f"learning_rate must lie between 0 and 1, not {self.learning_rate}")
+        if self.rule not in ("AdamW", "RMSProp"):
+            raise ValueError(f"rule: expected AdamW or RMSProp, got {self.rule!r}")
+        if self.rule == "RMSProp" and self.weight_decay:
+            raise ValueError(f"weight_decay: RMSProp has none here, set it to 0; got {self.weight_decay}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,10 @@ class PoseTaskConfig:
     maps, by `sigmoid_cross_entropy` on discs or `mean_square` on Gaussians. `sigma` is the Gaussians' standard
     deviation and `diameter` the discs', in heat-map pixels (MobilePose's maps have a quarter of the crop's resolution).
     `backgrounds`: how many of the walkers stand before pieces of the photographs instead of before drawn walls.
+
+    `data`: where photographs come from, LSPET with KTH's landmarked frames, or the releases that the original learned
+    from; `every` so many-th frame of their videos. `augment` is what is done to photographs, our way or the original's;
+    `window` frames of one recording that follow each other are changed alike (1: each picture for itself).
     """
 
     network: Literal["MobilePose", "InceptionResNet", "PartDetector"] = "MobilePose"
@@ -48,6 +61,10 @@ class PoseTaskConfig:
     backgrounds: int = 0
     sigma: float = 1.5
     seed: int = 0
+    data: Literal["lspet+kth", "mpii+lsp", "human36m"] = "lspet+kth"
+    every: int = 1
+    augment: Literal["ours", "original"] = "ours"
+    window: int = 1
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self):
@@ -68,6 +85,18 @@ class PoseTaskConfig:
             )
         if self.dtype not in ("float32", "bfloat16"):
             raise ValueError(f"dtype: expected float32 or bfloat16, got {self.dtype!r}")
+        if self.data not in ("lspet+kth", "mpii+lsp", "human36m") or self.augment not in ("ours", "original"):
+            raise ValueError(
+                "data, augment: expected lspet+kth, mpii+lsp or human36m, and ours or original, got "
+                f"{self.data!r} and {self.augment!r}"
+            )
+        if self.data != "lspet+kth" and self.landmarks:
+            raise ValueError(f"landmarks: {self.data} has no landmarked frames, set it to 0; got {self.landmarks}")
+        if self.every < 1 or self.window < 1 or self.photographs % self.window:
+            raise ValueError(
+                "every, window: expected 1 or more, and photographs in whole windows, got "
+                f"{self.every}, {self.window} and {self.photographs} photographs"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -97,6 +126,35 @@ POSE_PRESETS = {
     ),
     "lspet": PoseTaskConfig(photographs=32, landmarks=0, walkers=0, steps=2600),
     "walkers": PoseTaskConfig(photographs=0, landmarks=0, walkers=32, steps=3000),
+}
+
+_ORIGINAL = PoseTaskConfig(
+    network="InceptionResNet", height=299, dtype="bfloat16", loss="sigmoid_cross_entropy", diameter=15.0,
+    data="mpii+lsp", augment="original", photographs=32, landmarks=0, walkers=0, steps=60000,
+    optimizer=OptimizerConfig(2.5e-4, 1000, weight_decay=0.0, clip_norm=2.0, rule="RMSProp"),
+)  # fmt: skip
+"""Network, targets, loss, rule and clipping are the original's, and so are the steps of the augmentation. It published
+neither the batch nor the learning rate nor how long it learned: those are ours."""
+
+_ON_RELEASES = {
+    "": _ORIGINAL,
+    "-detector": replace(_ORIGINAL, network="PartDetector", height=256, diameter=11.0),
+    "-mobile": PoseTaskConfig(
+        width=1.0, height=256, head_channels=96, data="mpii+lsp", photographs=64, landmarks=0, walkers=0, steps=40000
+    ),
+    # of the original's network what two CPU cores can train: 3 of its 30 blocks, on pictures of a fifth of the area
+    "-cpu": replace(
+        _ORIGINAL, height=139, blocks=(1, 2), dtype="float32", diameter=7.0, photographs=8, steps=4000,
+        optimizer=replace(_ORIGINAL.optimizer, learning_rate=1e-3, warmup_steps=200),
+    ),
+}  # fmt: skip
+"""Ending of a preset's name -> how the releases are learned from."""
+
+POSE_PRESETS |= {f"mpii+lsp{ending}": config for ending, config in _ON_RELEASES.items()}
+POSE_PRESETS |= {
+    # four windows of eight frames a batch (one in -cpu); Human3.6M is filmed at 50 frames a second
+    f"human36m{ending}": replace(config, data="human36m", every=5, window=8, steps=config.steps // 3)
+    for ending, config in _ON_RELEASES.items()
 }
 
 

@@ -13,9 +13,11 @@ import numpy as np
 from gaitnet.datasets.kth import LIST_NAME, parse_sequences
 from gaitnet.video.network import letterbox
 from gaitnet.video.read import read_video
+from humanpose.datasets.kth import film_of
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of
+from humanpose.datasets.pictures import read_picture
 from train.data import MakeSample
-from train.pose_data import film_of, is_held_out, read_lspet, read_picture
+from train.pose_data import is_held_out, read_lspet
 
 PEOPLE = 6
 """Places for boxes in every sample."""

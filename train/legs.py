@@ -42,7 +42,7 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
         if records:
             pictures, found = as_followed(recognizer, records)
             right = legs_right(found, pictures.keypoints, pictures.visible)
-            films[records[0].source] = {
+            films[records[0].path.stem] = {
                 "references": len(records),
                 "exchanged": np.flatnonzero(right == 0).tolist(),
                 "unclear": np.flatnonzero(np.isnan(right)).tolist(),
@@ -53,39 +53,40 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
 
 
 def with_legs(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
-    """One film's references with their legs exchanged where `make_legs` said so, and not seen where it could not tell.
+    """KTH's references with their legs exchanged where `make_legs` said so, and not seen where it could not tell.
 
-    Raises:
-        ValueError: `file` is not of `make_legs`, or knows nothing of this film.
-
+    Of each film all references are given, in the order of their file. ValueError where `file` is not of `make_legs`, or
+    knows nothing of one of the films.
     """
-    if not records:
-        return []
-    source = records[0].source
+    films: dict[str, list[PoseRecord]] = {}
+    for record in records:
+        films.setdefault(record.path.stem, []).append(record)
     try:
-        film = json.loads(file.read_bytes())["films"][source]
-        exchanged, unclear = (np.array(film[name], int).reshape(-1) for name in ("exchanged", "unclear"))
-        if film["references"] != len(records):
-            raise ValueError(f"it is of {film['references']} references of {source}, there are {len(records)}")
-        if not np.isin(np.concatenate([exchanged, unclear]), np.arange(len(records))).all():
-            raise ValueError(f"it names references of {source} that are not there")
+        known = json.loads(file.read_bytes())["films"]
+        verdicts = {film: _places(known[film], len(seen)) for film, seen in films.items()}
     except KeyError as error:
         raise ValueError(f"{file} does not say whose legs are whose: {error} is missing; make it anew") from None
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{file} is not a file of python -m train legs for these references: {error}") from None
-    told = list(records)
-    for place in exchanged.tolist():
-        told[place] = replace(told[place], keypoints=other_leg(told[place].keypoints),
-                              visible=_of_other_leg(told[place].visible))  # fmt: skip
-    for place in unclear.tolist():
-        visible = told[place].visible.copy()
-        visible[KNEES + ANKLES] = False
-        told[place] = replace(told[place], visible=visible)
+    told = []
+    for film, seen in films.items():
+        exchanged, unclear = verdicts[film]
+        for place, record in enumerate(seen):
+            keypoints, visible = record.keypoints, record.visible.copy()
+            if place in exchanged:
+                keypoints = other_leg(keypoints)
+                for both in (KNEES, ANKLES):
+                    visible[both] = record.visible[both[::-1]]
+            if place in unclear:
+                visible[KNEES + ANKLES] = False
+            told.append(replace(record, keypoints=keypoints, visible=visible))
     return told
 
 
-def _of_other_leg(visible: np.ndarray) -> np.ndarray:
-    exchanged = visible.copy()
-    for both in (KNEES, ANKLES):
-        exchanged[both] = visible[both[::-1]]
-    return exchanged
+def _places(film: dict, count: int) -> tuple[set[int], set[int]]:
+    exchanged, unclear = (np.array(film[name], int).reshape(-1) for name in ("exchanged", "unclear"))
+    if film["references"] != count:
+        raise ValueError(f"it is of {film['references']} references where there are {count}")
+    if not np.isin(np.concatenate([exchanged, unclear]), np.arange(count)).all():
+        raise ValueError(f"it names references that are not there, of {count}")
+    return set(exchanged.tolist()), set(unclear.tolist())

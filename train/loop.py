@@ -42,10 +42,13 @@ class TrainState(NamedTuple):
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """AdamW with linear warm-up and cosine decay to zero; biases and normalisation are spared the weight decay."""
+    """The rule with linear warm-up and cosine decay to zero; biases and normalisation are spared the weight decay."""
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, min(config.warmup_steps, max(steps // 2, 1)), steps, end_value=0.0
     )
+    if config.rule == "RMSProp":
+        rule = optax.rmsprop(schedule, decay=0.9, eps=1e-10, initial_scale=1.0, eps_in_sqrt=True)
+        return optax.chain(optax.clip_by_global_norm(config.clip_norm), rule)
     decay_mask = lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)  # noqa: E731
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),

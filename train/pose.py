@@ -1,26 +1,25 @@
 """The pose task: photographs, landmarked frames and walkers in every batch; the network and loss of the config."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from humanpose.augment import AugmentConfig, carry_keypoints, draw_affine, draw_colour, draw_half_body
+from humanpose.augment import ORIGINAL, AugmentConfig, carry_keypoints, draw_affine, draw_colour, draw_half_body
 from humanpose.datasets.record import PoseRecord
-from humanpose.heatmaps import crop_to_heatmap, encode_keypoints, heatmap_to_crop
+from humanpose.heatmaps import crop_to_heatmap, encode_keypoints
 from humanpose.losses import mixture_targets
-from humanpose.metrics import JointScore, pck
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP
 from train.backgrounds import make_backgrounds
 from train.config import PoseTaskConfig
 from train.data import make_batch
+from train.pose_evaluation import Images
+from train.pose_evaluation import make_evaluation as make_evaluation
 from train.pose_networks import new_model as new_model
 from train.pose_networks import pose_loss
+from train.pose_windows import make_window, windows_of
 
 PHOTOGRAPHS = AugmentConfig(
     rotation=20.0, turned=0.02, zoom=(0.9, 1.12), shift=0.025,
@@ -33,8 +32,6 @@ LANDMARKS = AugmentConfig(rotation=10.0, zoom=(0.8, 1.25), coarse=0.15, flip=0.0
 
 BACKGROUNDS = 3
 """Of the seed of what stands behind walkers, apart from those of the samples."""
-
-Images = Callable[[PoseRecord], np.ndarray]
 
 
 def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
@@ -55,7 +52,6 @@ def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
         logits = model(images, train=True, rngs=rngs)
         size, shape = images.shape[1:3], logits.shape[1:3]
         on_map = crop_to_heatmap(keypoints, size, shape, model.offset)
-        weights = visible
         if config.loss == "spatial_cross_entropy":
             # the walkers, who come last, have one opinion: the truth
             second = jnp.pad(batch["opinion"], ((0, visible.shape[0] - batch["opinion"].shape[0]), (0, 0), (0, 0)))
@@ -64,6 +60,8 @@ def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
             targets, weights = mixture_targets(places, shares, shape, config.sigma), shares.max(1)
         else:
             targets = encode_keypoints(on_map, visible, shape, kind, extent)
+            # as in the original, a joint that lies beyond the crop counts: there is nothing of it to be seen
+            weights = jnp.concatenate([batch["present"], visible[batch["present"].shape[0] :]])
         loss = loss_of(logits, targets, weights)
         found, _ = model.decode(model.to_maps(jax.lax.stop_gradient(logits)))
         distance = jnp.linalg.norm(found - on_map, axis=-1) * size[0] / shape[0]
@@ -84,7 +82,13 @@ def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, 
         picture = draw_colour(rng, crop(images(record), affine, size), config)
         second = np.zeros((16, 3), np.float32) if record.opinion is None else record.opinion
         opinion = np.column_stack(carry_keypoints(second[:, :2], second[:, 2], affine, exchanged, size))
-        return {"images": picture, "keypoints": keypoints, "visible": visible.astype(np.float32), "opinion": opinion}
+        return {
+            "images": picture,
+            "keypoints": keypoints,
+            "visible": visible.astype(np.float32),
+            "present": (record.visible[FLIP] if exchanged else record.visible).astype(np.float32),
+            "opinion": opinion,
+        }
 
     return sample
 
@@ -99,61 +103,35 @@ def make_batches(
     ):  # fmt: skip
         if count and not records:
             raise ValueError(f"{name}: the preset wants {count} in a batch, but the folder of data sets holds none")
+    augment = ORIGINAL if config.augment == "original" else PHOTOGRAPHS
+    number, sample = len(photographs), make_sample(photographs, images, size, augment)
+    if config.window > 1:
+        windows = windows_of(photographs, config.window)
+        number, sample = len(windows), make_window(windows, images, size, augment)
+        if not windows:
+            raise ValueError(f"photographs: there is no recording of {config.window} frames, which a window needs")
     parts = [
-        (records, count, make_sample(records, images, size, augment), seed)
-        for records, count, augment, seed in (
-            (photographs, config.photographs, PHOTOGRAPHS, 2 * config.seed),
-            (landmarks, config.landmarks, LANDMARKS, 2 * config.seed + 1),
-        )
-        if count
+        (config.photographs // config.window, number, 2 * config.seed, sample),
+        (config.landmarks, len(landmarks), 2 * config.seed + 1, make_sample(landmarks, images, size, LANDMARKS)),
     ]
-    empty = {
+    empty: dict[str, np.ndarray] = {
         "images": np.zeros((0, *size, 3), np.uint8),
         "keypoints": np.zeros((0, 16, 2), np.float32),
         "visible": np.zeros((0, 16), np.float32),
+        "present": np.zeros((0, 16), np.float32),
         "opinion": np.zeros((0, 16, 3), np.float32),
     }
 
     def batch_at(step: int) -> dict[str, np.ndarray]:
-        drawn = [make_batch(step, count, len(records), seed, sample) for records, count, sample, seed in parts]
-        batch = {name: np.concatenate([empty[name], *(part[name] for part in drawn)]) for name in empty}
+        drawn = [make_batch(step, count, *part) for count, *part in parts if count]
+        # frames of windows stand one after another, like photographs
+        batch = {
+            name: np.concatenate([none, *(part[name].reshape(-1, *none.shape[1:]) for part in drawn)])
+            for name, none in empty.items()
+        }
         if config.backgrounds:
             rng = np.random.default_rng((BACKGROUNDS, config.seed, step))
             batch["backgrounds"] = make_backgrounds(rng, photographs, images, config.backgrounds, size)
         return {**batch, "walkers": np.zeros(config.walkers, np.float32)}
 
     return batch_at
-
-
-def make_evaluation(sets: Mapping[str, Sequence[PoseRecord]], images: Images, size: tuple[int, int], batch: int = 32):
-    """Measures PCK@0.2 (torso) on each held-out set: `evaluate(model) -> {"pck_<set>": share}`."""
-
-    @partial(jax.jit, static_argnums=0)
-    def joints(graphdef, state, crops):
-        network: Any = nnx.merge(graphdef, state)
-        maps, _ = network.forward(crops)
-        return heatmap_to_crop(network.decode(maps)[0], crops.shape[1:3], maps.shape[1:3], network.offset)
-
-    def evaluate(model: nnx.Module) -> dict[str, float]:
-        graphdef, state = nnx.split(model)
-        found = partial(joints, graphdef, state)
-        return {f"pck_{name}": evaluate_set(found, rows, images, size, batch).overall for name, rows in sets.items()}
-
-    return evaluate
-
-
-def evaluate_set(
-    joints: Callable, records: Sequence[PoseRecord], images: Images, size: tuple[int, int], batch: int = 32
-) -> JointScore:
-    """PCK@0.2 (torso) over records, of `joints(crops) -> (batch, joint, xy)` in crop pixels."""
-    scores = []
-    for start in range(0, len(records), batch):
-        part = records[start : start + batch]
-        affines = [crop_affine(record.box, size, mirror=record.walks_left) for record in part]
-        crops = np.stack([crop(images(record), affine, size) for record, affine in zip(part, affines, strict=True)])
-        padded = np.concatenate([crops, np.zeros((batch - len(part), *crops.shape[1:]), np.uint8)])
-        found = np.asarray(joints(padded))[: len(part)]
-        named = [row[FLIP] if record.walks_left else row for row, record in zip(found, part, strict=True)]
-        in_image = np.stack([row @ affine[:, :2].T + affine[:, 2] for row, affine in zip(named, affines, strict=True)])
-        scores.append(pck(in_image, np.stack([r.keypoints for r in part]), np.stack([r.visible for r in part])))
-    return sum(scores[1:], scores[0])

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
-from humanpose.datasets.landmarks import body_box, read_landmarks, walks_left
+from humanpose.datasets.check import require_sound
+from humanpose.datasets.kth import read_kth_landmarks
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
+from humanpose.datasets.pictures import read_picture
+from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX, from_blazepose
 from train.data import Kept
@@ -22,20 +23,24 @@ OPINION = 0.7
 
 @dataclass(frozen=True)
 class PoseData:
-    """Records of every part, and the frames of the videos among them: {(path, frame): uint8 RGB}.
+    """Records of every part, and where their pictures are.
 
-    Photographs are decoded when they are first asked for, and kept: decoding takes as long as everything else that is
-    done to a sample.
+    `frames` are those of the videos among them, {(path, frame): uint8 RGB}; `prepared` the caches that records of
+    theirs are of, by shard. Photographs are decoded when they are first asked for, and kept: decoding takes as long as
+    everything else that is done to a sample.
     """
 
     photographs: list[PoseRecord]
     landmarks: list[PoseRecord]
     held_out: dict[str, list[PoseRecord]]
-    frames: dict[tuple[Path, int], np.ndarray]
+    frames: dict[tuple[Path, int], np.ndarray] = field(default_factory=dict)
+    prepared: dict[Path, PreparedPose] = field(default_factory=dict)
     photograph: Kept = field(default_factory=lambda: Kept(read_picture))
 
     def image(self, record: PoseRecord) -> np.ndarray:
-        """The record's picture, uint8 RGB; ValueError where a photograph cannot be read."""
+        """The record's picture, uint8 RGB; ValueError where it cannot be read."""
+        if record.path in self.prepared:
+            return self.prepared[record.path].image(record)
         if record.frame is not None:
             return self.frames[record.path, record.frame]
         return self.photograph(record.path)
@@ -51,19 +56,18 @@ def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None =
         ValueError: a data set is not there, or one of the files is another one.
 
     """
-    photographs = [record for record in read_lspet(root) if record.has_extent]
+    everybody = read_lspet(root)
+    require_sound(everybody)
+    photographs = [record for record in everybody if record.has_extent]
     if opinions is not None:
         photographs = with_opinions(photographs, opinions)
     trained = [record for record in photographs if number_of(record) <= LSPET_TRAINED]
     measured = [record for record in photographs if number_of(record) > LSPET_TRAINED]
-    files = sorted((root / "kth_walking").glob("*.reference.json"))
-    people: dict[bool, list[PoseRecord]] = {True: [], False: []}
-    for file in files:
-        records, held_out = read_landmarks(file), is_held_out(file)
-        told = records if legs is None or held_out else with_legs(records, legs)
-        people[held_out].extend(_as_followed(told))
-    measuring = {name: records for name, records in (("lspet", measured), ("kth", people[True])) if records}
-    return PoseData(trained, people[False], measuring, _frames([*people[False], *people[True]]))
+    kth = root / "kth_walking"
+    walkers = read_kth_landmarks(kth, VALIDATION_PERSONS) if kth.is_dir() else []
+    filmed, others = ([one for one in walkers if one.split == split] for split in ("train", "validation"))
+    held_out = {name: records for name, records in (("lspet", measured), ("kth", others)) if records}
+    return PoseData(trained, filmed if legs is None else with_legs(filmed, legs), held_out, _frames(walkers))
 
 
 def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
@@ -102,28 +106,6 @@ def read_lspet(root: Path) -> list[PoseRecord]:
     if not (root / "lspet" / "joints.mat").is_file():
         raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
     return read_lsp(root / "lspet")
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """A photograph, uint8 RGB; ValueError where it cannot be read."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise ValueError(f"{path} cannot be read as a picture: fetch the data set again, or remove its record")
-    return np.asarray(picture)
-
-
-@lru_cache
-def film_of(path: Path) -> Path:
-    """The file named by the landmarks, or the same film in the other container."""
-    return path if path.exists() else path.with_suffix(".mp4")
-
-
-def _as_followed(records: list[PoseRecord]) -> list[PoseRecord]:
-    """A film's landmarks, boxed about the whole body and facing as the crops of somebody followed in a video are."""
-    return [
-        replace(record, path=film_of(record.path), box=body_box(record), walks_left=left)
-        for record, left in zip(records, walks_left(records), strict=True)
-    ]
 
 
 def _frames(records: Sequence[PoseRecord]) -> dict[tuple[Path, int], np.ndarray]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gaitnet.cli.datasets_sources import Name
 from gaitnet.cli.describe import AsJson, Weights, load
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
@@ -17,9 +18,10 @@ from gaitnet.cli.evaluate_pose_pictures import (
     as_followed,
     found_joints,
     of_landmarks,
-    of_photographs,
+    of_records,
     of_walkers,
 )
+from gaitnet.cli.evaluate_pose_releases import held_out, title
 from gaitnet.cli.evaluate_pose_tally import Tally, plots, tables
 from gaitnet.cli.evaluate_pose_worst import Worst, write_worst
 from gaitnet.cli.output import bar
@@ -38,14 +40,15 @@ WALKERS = 20
 LEAD = (
     "PCK@0.2: the share of joints found within a fifth of the torso, the longer visible diagonal from a shoulder "
     "to the opposite hip; people with neither diagonal are left out and counted. PCKh@0.5: within half the head "
-    "segment; PDJ: within shares of the diagonal from left shoulder to right hip. Distances are told as in the "
-    "original's figures, in a picture of 299 pixels of which the person's box takes the 1.25th part, over the joints "
-    "found. Crops are cut by the reference's joints; \u201cas followed\u201d, the people are followed in the video as "
+    "segment, or half of what MPII tells as the head, without pelvis and thorax; PDJ: within shares of the diagonal "
+    "from left shoulder to right hip. Distances are told as in the original's figures, in a picture of 299 pixels of "
+    "which the person's box takes the 1.25th part, over the joints found. Crops are cut by the reference's joints, or "
+    "by the box that MPII and Human3.6M tell; \u201cas followed\u201d, the people are followed in the video as "
     "by `gaitnet describe`, and whoever is not is missed. Whoever walks to the left is mirrored. BlazePose references "
     "are estimates, which now and then take one leg for the other; only their 12 limb joints count. Legs are told "
     "by knees and ankles together; for over 200 references somebody looked whether their legs are the right ones, and "
     "those that are not are corrected. A foot stands where its reference rests; the jitter is what its ankle departs "
-    "from its own steady way. Intervals are 95 %, by bootstrap over people (films, for the clips)."
+    "from its own steady way. Intervals are 95 %, by bootstrap over people (films, for the clips and Human3.6M)."
 )
 
 
@@ -63,10 +66,23 @@ class Part(StrEnum):
     kth = "kth"
     clips = "clips"
     walkers = "walkers"
+    lsp = "lsp"
+    mpii = "mpii"
+    human36m = "human36m"
+
+
+USUAL = (Part.lspet, Part.kth, Part.clips, Part.walkers)
+"""What is measured where nothing else is asked for."""
 
 
 def pose(
-    root: Annotated[Path, typer.Option(help="Folder with lspet, kth_walking and clips; what is missing is left out.")],
+    root: Annotated[
+        Path,
+        typer.Option(
+            help="Folder with lspet, kth_walking and clips; what is missing is left out. lsp, mpii and human36m are "
+            "measured where --only names them."
+        ),
+    ],
     every: Annotated[int, typer.Option(min=1, help="Only every so many-th picture. For a quick look.")] = 1,
     only: Annotated[list[Part] | None, typer.Option(help="Only these pictures; can be repeated.")] = None,
     flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored picture's maps.")] = False,
@@ -77,31 +93,37 @@ def pose(
 ) -> None:
     """Measure the joints: photographs held out of training, KTH persons held out, real clips, and rendered walkers.
 
+    --only lsp, mpii or human36m: their own test or validation people, laid out as they were published.
+    --weights: of a folder without gait, the pose network in it is measured beside the shipped GaitNN.
     With --output also: plots of each joint, and the worst found people of each set, on a page and on contact sheets.
 
     [bold]Examples[/]
     gaitnet evaluate pose --root data --output results
     gaitnet evaluate pose --root data --only lspet --flip-test
+    gaitnet evaluate pose --root data --only mpii --weights my --output results
     """
     folder_for(output)
     if not root.is_dir():
         raise ValueError(f"--root: expected the folder of the data sets, got {root}, which is not a folder")
-    recognizer = load(weights)
-    if flip_test or decoding is not Decoding.subpixel:
+    alone = weights is not None and not (weights / "gait").is_dir()
+    recognizer = load(None if alone else weights)
+    changed = flip_test or decoding is not Decoding.subpixel
+    if alone or changed:
         from humanpose.estimator import HumanPoseNN
 
-        recognizer.pose = HumanPoseNN.load("pose" if weights is None else weights / "pose", flip_test, decoding.value)
+        folder = "pose" if weights is None else weights / "pose"
+        recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding.value if changed else None)
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
     worst: dict[str, Worst] = {}
     with bar("finding joints", "people") as progress:
         done = 0
-        for name, joints, sets in _sets(recognizer, root, every, only or list(Part)):
+        for name, joints, sets in _sets(recognizer, root, every, only or USUAL):
             tallies[name], worst[name] = Tally(joints), Worst()
             for pictures, found in sets:
                 errors = tallies[name].add(pictures, found)
                 worst[name].add(pictures, found, errors)
-                if pictures.records and pictures.records[0].frame is not None:
+                if pictures.records and pictures.records[0].frame is not None and not pictures.records[0].subject:
                     road = "films, as followed" if name.endswith("as followed") else "films"
                     for known in (name, road):
                         legs.setdefault(known, Legs()).add(pictures, found)
@@ -137,11 +159,12 @@ def _sets(
     def looked_at(sets: Iterator[Pictures]) -> "Found":
         return ((pictures, found_joints(recognizer, pictures)) for pictures in sets)
 
+    everything = list(INDEX.values())
+    # pelvis and thorax are no annotations of their own in LSP and LSPET
+    joints = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
     if Part.lspet in parts and (root / "lspet" / "joints.mat").is_file():
-        held_out = [one for one in read_lsp(root / "lspet") if number_of(one) > LSPET_TRAINED and one.has_extent]
-        # pelvis and thorax are no annotations of their own there
-        joints = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
-        yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_photographs(held_out[::every], size))
+        measured = [one for one in read_lsp(root / "lspet") if number_of(one) > LSPET_TRAINED and one.has_extent]
+        yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_records(measured[::every], size))
     kth = root / "kth_walking"
     references = [
         (Part.kth, f"KTH {' '.join(VALIDATION_PERSONS)}",
@@ -154,9 +177,14 @@ def _sets(
             alone = (pictures for records in films() for pictures in of_landmarks(records, size, every))
             yield name, LIMB_JOINTS, looked_at(alone)
             yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films())
+    for part in (Part.lsp, Part.mpii, Part.human36m):
+        if part in parts:
+            of = Name(part.value)
+            records = held_out(of, root, every)
+            yield title(of, records), joints if part is Part.lsp else everything, looked_at(of_records(records, size))
     if Part.walkers in parts:
         for name, side in (("walkers, side view", True), ("walkers, any view", False)):
-            yield name, list(INDEX.values()), looked_at(of_walkers(side, max(1, WALKERS // every), size))
+            yield name, everything, looked_at(of_walkers(side, max(1, WALKERS // every), size))
 
 
 def _together_last(legs: dict[str, Legs]) -> dict[str, Legs]:

@@ -31,6 +31,8 @@ class Pictures(NamedTuple):
     """Where each person is to be seen, if in a file."""
     places: Sequence[int] = ()
     """Place of each record among those of its film."""
+    heads: "np.ndarray | None" = None
+    """Length (person,) that the data set tells as the head's, in the same pixels; NaN where it does not."""
 
 
 def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarray":
@@ -43,20 +45,28 @@ def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarra
     return np.where(pictures.mirrored[:, None, None], keypoints[:, FLIP], keypoints)
 
 
-def of_photographs(records: "Sequence[PoseRecord]", size: tuple[int, int]) -> Iterator[Pictures]:
-    """Batches of annotated photographs; ValueError where one cannot be read."""
-    import cv2
+def of_records(records: "Sequence[PoseRecord]", size: tuple[int, int]) -> Iterator[Pictures]:
+    """Batches of people in photographs or in frames of videos, in their order; ValueError where one cannot be read."""
+    from humanpose.datasets.pictures import pictures_of
 
-    for start in range(0, len(records), BATCH):
-        part = records[start : start + BATCH]
-        images: list[np.ndarray] = []
-        for record in part:
-            image = cv2.imread(str(record.path), cv2.IMREAD_COLOR_RGB)
-            if image is None:
-                raise ValueError(f"{record.path} cannot be read as a picture: fetch the data set again")
-            images.append(image)
-        places = range(start, start + len(part))
-        yield _cropped(part, places, images, size, [False] * len(part), [record.path.stem for record in part])
+    waiting: list[tuple[PoseRecord, np.ndarray]] = []
+    done = 0
+    for together, picture, why in pictures_of(records):
+        if picture is None:
+            raise ValueError(why)
+        waiting += [(record, picture) for record in together]
+        if len(waiting) >= BATCH or done + len(waiting) == len(records):
+            part, images = zip(*waiting, strict=True)
+            places = range(done, done + len(part))
+            yield _cropped(part, places, images, size, [False] * len(part), [shown_in(record) for record in part])
+            done, waiting = done + len(part), []
+
+
+def shown_in(record: "PoseRecord") -> str:
+    """What an annotated person is to be seen in: a photograph, or the recording of somebody."""
+    if record.frame is None and not record.camera:
+        return record.path.stem
+    return " ".join(part for part in (record.subject, record.action, record.camera) if part)
 
 
 def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: int = 1) -> Iterator[Pictures]:
@@ -145,16 +155,19 @@ def _known(
 
     keypoints, visible = (np.stack([getattr(one, name) for one in records]) for name in ("keypoints", "visible"))
     boxes = np.stack([box_of(record) for record in records])
+    heads = np.array([record.head for record in records])
     return Pictures(
-        crops, affines, mirrored, keypoints, visible, owners, boxes=boxes, records=records, places=list(places)
-    )
+        crops, affines, mirrored, keypoints, visible, owners, boxes=boxes, records=records, places=list(places),
+        heads=heads,
+    )  # fmt: skip
 
 
 def box_of(record: "PoseRecord") -> "np.ndarray":
-    """The box that a person's crop is cut by: of a photograph the annotated one, of a film the body's."""
+    """The box that a person's crop is cut by: the annotated one, or the body's about landmarks, which lack the head."""
     from humanpose.datasets.landmarks import body_box
+    from humanpose.skeleton import INDEX
 
-    return record.box if record.frame is None else body_box(record)
+    return record.box if record.frame is None or record.visible[INDEX["head_top"]] else body_box(record)
 
 
 def of_walkers(side: bool, people: int, size: tuple[int, int]) -> Iterator[Pictures]:

@@ -18,6 +18,8 @@ class Tally:
 
     def __init__(self, joints: Sequence[int]):
         self.joints = list(joints)
+        self.by_head = False
+        """Whether the data set itself tells the heads' lengths, as MPII does."""
         self._parts: list[tuple[Any, ...]] = []
 
     def add(self, pictures: "Pictures", found: "np.ndarray") -> "Errors":
@@ -34,9 +36,12 @@ class Tally:
         distance = np.where(counted, joint_errors(found, keypoints, visible), np.nan)
         torso = torso_length(keypoints, visible) if pictures.torso is None else np.asarray(pictures.torso)
         boxes = box_from_keypoints(keypoints, visible) if pictures.boxes is None else pictures.boxes
+        head = head_length(keypoints, visible)
+        if pictures.heads is not None and np.isfinite(pictures.heads).any():
+            head, self.by_head = np.where(np.isfinite(pictures.heads), pictures.heads, head), True
         errors = Errors(
             distance, np.where(torso > 0, torso, np.nan), torso_diameter(keypoints, visible),
-            head_length(keypoints, visible), grid_scale(boxes), np.array(pictures.owners),
+            head, grid_scale(boxes), np.array(pictures.owners),
         )  # fmt: skip
         self._parts.append((errors.distance, errors.torso, errors.diameter, errors.head, errors.scale, errors.owners))
         return errors
@@ -65,8 +70,11 @@ class Tally:
 def _each(errors: "Errors") -> list[float | None]:
     from gaitnet.evaluation.joints import GROUPS
 
-    rates = [errors.pck(0.2, GROUPS[name]) for name in SHOWN]
-    return [round(100 * rate.value, 1) if rate.count else None for rate in rates]
+    return [_percent(errors.pck(0.2, GROUPS[name])) for name in SHOWN]
+
+
+def _percent(rate: Any) -> float | None:
+    return round(100 * rate.value, 1) if rate.count else None
 
 
 def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[Any]]]]:
@@ -89,8 +97,15 @@ def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[An
         means = [_pixels(one.mean_distance(joints)) for one in every]
         if any(means):
             distances.append([kind.replace("_", " "), *[mean and mean.split()[0] for mean in means]])
+    heads = {name: one for (name, tally), one in zip(tallies.items(), every, strict=True) if tally.by_head}
+    by_head = [["all [95 %]", *[one.pckh(0.5) for one in heads.values()]]]
+    for name in SHOWN:
+        rates = [one.pckh(0.5, GROUPS[name]) for one in heads.values()]
+        by_head.append([name.replace("_", " "), *[_percent(rate) for rate in rates]])
+    of_heads = [("PCKh@0.5 (head as the data set tells it), %", ["joint", *heads], by_head)] if heads else []
     return [
         ("PCK@0.2 (torso), %", header, by_joint),
+        *of_heads,
         ("PCK@0.1 (torso), PCKh@0.5 (head), PDJ@0.2", ["", *tallies], others),
         ("mean distance, pixels of the 299 grid", header, distances),
     ]

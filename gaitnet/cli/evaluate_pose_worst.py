@@ -63,7 +63,8 @@ class Worst:
             if record is None:
                 held = pictures.crops[row].copy(), pictures.affines[row]
             elif record.frame is not None:
-                title, moment = f"{record.source} frame {record.frame}", (record.source, record.frame)
+                film = pictures.owners[row] if record.subject else record.source
+                title, moment = f"{film} frame {record.frame}", (film, record.frame)
             counted = np.isfinite(errors.distance[row])
             joints = found[row], pictures.keypoints[row], counted, wrong[row]
             self.cases.append(Case(title, moment, np.array(means), *joints, record, held))
@@ -144,11 +145,11 @@ def caption(case: Case) -> str:
 
 def drawn(cases: Sequence[Case]) -> list["np.ndarray"]:
     """The pictures of some cases, in their order, with both kinds of joints."""
-    import cv2
     import numpy as np
 
     from gaitnet.cli.evaluate_pose_pictures import box_of, film_of
     from gaitnet.video.read import read_video
+    from humanpose.datasets.pictures import read_picture
     from humanpose.preprocess import crop, crop_affine
 
     images: dict[int, np.ndarray] = {}
@@ -160,9 +161,8 @@ def drawn(cases: Sequence[Case]) -> list["np.ndarray"]:
             onto = crop_affine(whole, SIZE, margin=1.0)
             images[place] = _joined(crop(held, onto, SIZE), affine @ np.vstack([onto, [0, 0, 1]]), case)
         elif case.record.frame is None:
-            image = np.asarray(cv2.imread(str(case.record.path), cv2.IMREAD_COLOR_RGB), np.uint8)
             affine = crop_affine(box_of(case.record), SIZE, ROOM)
-            images[place] = _joined(crop(image, affine, SIZE), affine, case)
+            images[place] = _joined(crop(read_picture(case.record.path), affine, SIZE), affine, case)
         else:
             films.setdefault(film_of(case.record), {}).setdefault(case.record.frame, []).append(place)
     for film, frames in films.items():

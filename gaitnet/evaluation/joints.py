@@ -25,6 +25,8 @@ GROUPS = {
 }  # fmt: skip
 """Kind of joint -> its joints, in the order of the original's figures."""
 
+BUT_TRUNK = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
+
 ORIGINAL = {
     "MPII + LSP": (14.3, 11.7, 9.7, 8.4, 4.6, 4.1, 5.1, 12.8, 9.5, 6.7, 8.7),
     "Human3.6M, walking": (1.96, 2.92, 2.13, 1.65, 1.78, 1.72, 2.70, 3.70, 3.22, 2.31, 2.52),
@@ -87,8 +89,8 @@ class Errors:
         return self._within(threshold, self.torso, joints)
 
     def pckh(self, threshold: float, joints: Sequence[int] | None = None) -> Rate:
-        """Share of joints within `threshold` head segments."""
-        return self._within(threshold, self.head, joints)
+        """Share of joints within `threshold` head lengths; of all but pelvis and thorax, as MPII is evaluated."""
+        return self._within(threshold, self.head, BUT_TRUNK if joints is None else joints)
 
     def pdj(self, threshold: float, joints: Sequence[int] | None = None) -> Rate:
         """Share of joints within `threshold` torso diameters, left shoulder to right hip."""

@@ -24,7 +24,7 @@ def read_kth_landmarks(directory: str | Path, held_out: Collection[str] = ()) ->
     for file in files:
         found = read_landmarks(file)
         person = file.name.removeprefix("person").split("_")[0]
-        film = _film(found[0].path) if found else file
+        film = film_of(found[0].path) if found else file
         split = "validation" if person in held_out else "train"
         for record, left in zip(found, walks_left(found), strict=True):
             whole = body_box(record).astype("float32")
@@ -37,7 +37,7 @@ def read_kth_landmarks(directory: str | Path, held_out: Collection[str] = ()) ->
     return records
 
 
-def _film(path: Path) -> Path:
+def film_of(path: Path) -> Path:
     """The video that is there, in whatever container; the named one where none is."""
     others = (path.with_suffix(suffix) for suffix in CONTAINERS)
     return next((file for file in (path, *others) if file.is_file()), path)

@@ -250,9 +250,11 @@ _WORDS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def _once(records: list[PoseRecord]) -> list[PoseRecord]:
-    """Without people whom two files annotate: the first stays."""
+    """Without people whom two files annotate: the first stays, or whom one of them keeps for validation."""
     known: dict[tuple[str, bytes, bytes], PoseRecord] = {}
     for record in records:
         joints = np.floor(np.where(record.visible[:, None], record.keypoints, 0)).astype(int)
-        known.setdefault((record.path.name, record.visible.tobytes(), joints.tobytes()), record)
+        who = (record.path.name, record.visible.tobytes(), joints.tobytes())
+        if who not in known or (record.split == "validation" and known[who].split != "validation"):
+            known[who] = record
     return list(known.values())

@@ -1,0 +1,121 @@
+"""`gaitnet evaluate pose --only lsp | mpii | human36m` on trees of their layout; the network's errors are known."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from pose_trees import human36m, lsp, mpii
+from stand_ins import bad, run
+
+from gaitnet.cli import evaluate_pose
+from humanpose.datasets.human36m import read_human36m
+from humanpose.datasets.lsp import LSP_TRAINED, read_lsp
+from humanpose.datasets.mpii import read_mpii
+from humanpose.estimator import Joints, Places
+from humanpose.preprocess import crop_affine
+from humanpose.skeleton import INDEX
+
+SIZE = (192, 144)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    mpii(folder / "mpii")
+    lsp(folder / "lsp", LSP_TRAINED + 4, extended=False)
+    human36m(folder / "h36m")
+    return folder
+
+
+def knowing(records, shift):
+    """Finds every joint beside its place by `shift` (joint, xy), in image pixels."""
+    affines = np.stack([crop_affine(one.box, SIZE) for one in records])
+    keypoints = np.stack([one.keypoints for one in records]) + shift
+
+    def joints_of_crops(crops, wanted):
+        rows = [np.abs(affines - one).max((1, 2)).argmin() for one in wanted]
+        return Places(Joints(keypoints[rows].astype(np.float32), np.ones((len(rows), 16), np.float32)), None)
+
+    return SimpleNamespace(pose=SimpleNamespace(size=SIZE), joints_of_crops=joints_of_crops, detector=None)
+
+
+def evaluated(monkeypatch, root, network, part, *options):
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights: network)
+    done = run("evaluate", "pose", "--root", root, "--only", part, "--json", *options)
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    return {(one["set"], one["measure"], one["joint"]): one["value"] for one in document["measures"]}, document
+
+
+def test_mpii_is_measured_by_its_own_heads_without_pelvis_and_thorax(root, monkeypatch):
+    """Heads of 30 pixels: 14 beside a joint is a hit, 16 is a miss."""
+    shift = np.tile([14.0, 0], (16, 1))
+    shift[[INDEX["r_ankle"], INDEX["l_ankle"]]] = 16, 0
+    shift[[INDEX["pelvis"], INDEX["thorax"]]] = 90, 0
+    told, document = evaluated(monkeypatch, root, knowing(read_mpii(root / "mpii"), shift), "mpii")
+    name = "MPII validation"
+    assert told[name, "PCKh@0.5", "all"] == pytest.approx(12 / 14, abs=1e-5)
+    assert told[name, "PCKh@0.5", "ankle"] == 0
+    assert told[name, "PCKh@0.5", "knee"] == 1
+    assert told[name, "PCKh@0.5", "pelvis"] == 0
+    # people are 80 pixels tall by their scale; the box's longer side is that
+    assert told[name, "distance on the 299 grid", "knee"] == pytest.approx(14 * 299 / (1.25 * 80), rel=1e-4)
+    table = document["tables"]["PCKh@0.5 (head as the data set tells it), %"]
+    assert {line["joint"]: line[name] for line in table}["ankle"] == 0
+    count = next(one["count"] for one in document["measures"] if one["joint"] == "knee")
+    assert count == 4 * 2  # the validation people alone
+
+
+def test_human36m_is_measured_on_the_grid(root, monkeypatch, tmp_path):
+    records = [one for one in read_human36m(root / "h36m") if one.subject == "S5"]
+    network = knowing(records, np.tile([3.0, 4.0], (16, 1)))
+    told, document = evaluated(monkeypatch, root, network, "human36m", "--output", tmp_path)
+    scales = [299 / (1.25 * np.ptp(one.box.reshape(2, 2), axis=0).max()) for one in records]
+    assert told["Human3.6M S5", "distance on the 299 grid", "all"] == pytest.approx(5 * np.mean(scales), rel=1e-4)
+    assert ("Human3.6M S5", "PDJ@0.2", "all") in told
+    assert all("legs" not in caption for caption in document["tables"])  # those are told of films with landmarks
+    assert (tmp_path / "pose-worst-human3-6m-s5.png").is_file()
+    assert "S5 Walking" in (tmp_path / "pose-worst.html").read_text()
+
+
+def test_lsp_is_measured_on_its_test_part(root, monkeypatch):
+    told, document = evaluated(monkeypatch, root, knowing(read_lsp(root / "lsp"), np.zeros((16, 2))), "lsp")
+    assert told["LSP test", "PCK@0.1", "all"] == 1
+    assert ("LSP test", "PCK@0.1", "pelvis") not in told
+    assert all("head as the data set" not in caption for caption in document["tables"])
+
+
+def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tmp_path):
+    mpii(tmp_path / "mpii")
+    (tmp_path / "mpii" / "images" / "v0.jpg").unlink()
+    network = knowing(read_mpii(tmp_path / "mpii"), np.zeros((16, 2)))
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights: network)
+    done = run("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
+    assert done.exit_code == 0
+    assert "mpii: the pictures of 1 of 4 people are not there" in done.stderr
+    (tmp_path / "mpii" / "valid_images.txt").unlink()
+    said = bad("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
+    assert "of 10 people 0 are there to measure" in said
+    assert "holds nothing of Human3.6M" in bad("evaluate", "pose", "--root", tmp_path, "--only", "human36m")
+
+
+def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkeypatch, tmp_path):
+    network = knowing(read_lsp(root / "lsp"), np.zeros((16, 2)))
+    asked = []
+    monkeypatch.setattr(
+        "humanpose.estimator.HumanPoseNN.load", lambda *arguments: asked.append(arguments) or network.pose
+    )
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights: asked.append(weights) or network)
+    run("evaluate", "pose", "--root", root, "--only", "lsp", "--weights", tmp_path)
+    assert asked == [None, (tmp_path / "pose", False, None)]
+
+
+def test_the_real_files(data_root, monkeypatch):
+    """Of MPII five pictures are there, of S5 one frame."""
+    measured = [one for one in read_mpii(data_root / "mpii") if one.path.is_file()]
+    told, _ = evaluated(monkeypatch, data_root, knowing(measured, np.zeros((16, 2))), "mpii")
+    assert told["MPII validation", "PCKh@0.5", "all"] == 1
+    records = read_human36m(data_root / "h36m", actions=None)
+    told, _ = evaluated(monkeypatch, data_root, knowing(records, np.zeros((16, 2))), "human36m")
+    assert told["Human3.6M S5", "distance on the 299 grid", "all"] == 0
