@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gaitnet.evaluation.legs import ANKLES, KNEES
+from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX
-from train import pose_data
 from train.legs import make_legs, with_legs
 
 FILM = "person01_walking_d1_uncomp"
@@ -80,7 +80,7 @@ def test_the_road_is_asked_about_training_persons_alone(tmp_path, monkeypatch):
 
     def describe(path):
         assert path.stem == "person04_walking_d1_uncomp"
-        keypoints = pose_data.read_landmarks(tmp_path / f"{path.stem}.reference.json")[0].keypoints[None].repeat(2, 0)
+        keypoints = read_landmarks(tmp_path / f"{path.stem}.reference.json")[0].keypoints[None].repeat(2, 0)
         keypoints[1, KNEES + ANKLES] = keypoints[1, KNEES[::-1] + ANKLES[::-1]]
         boxes = np.array([[0.0, 0, 99, 99]] * 2)
         return [SimpleNamespace(reason=None, frames=np.array([0, 1]), boxes=boxes, keypoints=keypoints)]
