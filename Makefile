@@ -31,7 +31,7 @@ demo: $(STAMP)  ## enrol and identify people who walk; writes a page to look at
 test: $(STAMP)  ## the tests, without the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
-test-slow: $(STAMP)  ## the slow tests alone
+test-slow: $(STAMP)  ## the slow tests alone: overfit checks of the pose networks, whole evaluations
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(STAMP)  ## ruff, its formatter, mypy

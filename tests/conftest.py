@@ -1,9 +1,19 @@
 """Hygiene for every test: no implicit rank promotion, few threads' worth of noise, the real data where it is."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
+
+# What one test compiled need not be compiled again by another, in whichever process it runs: the first to come here
+# makes a folder for the programs of this run of pytest, its children inherit it. Compiling is most of the tests' time.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="gaitnet-tests-programs-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
 import pytest

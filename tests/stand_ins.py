@@ -1,9 +1,11 @@
-"""Stand-ins for the command line's networks, and the steps that its tests share; files are real."""
+"""Stand-ins for the command line's networks and for drawn walks, and the steps that tests share; files are real."""
 
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from typer.testing import CliRunner
 
@@ -66,6 +68,14 @@ def walker(name, place, frames, video):
         mirrored=False, identification_vector=None if reason else found, reason=reason,
         windows=np.zeros((0, 0), np.float32) if reason else np.stack([found, found + 0.01]),
     )  # fmt: skip
+
+
+def stroll(key, person, condition, view, session, steps, hurry=0.0):
+    """Stands in for gait.draw_keypoints, which takes a compiler long: a figure upright whose joints swing anyhow."""
+    rows = jnp.array([90.0, 70, 45, 45, 70, 90, 45, 20, 12, 0, 45, 35, 20, 20, 35, 45])
+    columns = jnp.array([-8.0, -6, -5, 5, 6, 8, 0, 0, 0, 0, -9, -9, -7, 7, 9, 9])
+    phase, far, off = jax.random.uniform(key, (3, 1, 16, 2), maxval=8.0)
+    return jnp.stack([columns, rows], -1)[None] + 2 * off + far * jnp.sin(jnp.arange(steps)[:, None, None] / 2 + phase)
 
 
 def film(path, count=10, size=(48, 64)):

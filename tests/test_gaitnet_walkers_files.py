@@ -15,11 +15,13 @@ from gaitnet.walkers.files import align_silhouette
 from gaitnet.walkers.layouts import make_walkers
 from humanpose.skeleton import JOINTS
 
+pytestmark = pytest.mark.usefixtures("lightly_compiled")
+
 SMALL: dict[str, Any] = {"subjects": 1, "frames": 3, "size": (60, 80), "conditions": ("NM",), "seed": 4}
 
 
 @pytest.fixture(scope="module")
-def videos(tmp_path_factory):
+def videos(tmp_path_factory, lightly_compiled):
     root = tmp_path_factory.mktemp("walkers")
     return root, make_walkers(root, "video", **SMALL)
 

@@ -41,7 +41,7 @@ LIBRARIES = {
     "fastapi": ("gaitnet/service/*",),
     "optax": ("train/*",), "tensorboardX": ("train/*",),
     "safetensors": ("humanpose/weights/safetensors_file.py",), "cramjam": ("humanpose/weights/sstable.py",),
-    "pickletools": ("humanpose/weights/pickle_machine.py", "humanpose/datasets/restricted.py"),
+    "pickletools": ("humanpose/restricted_pickle.py",),
     "pytest": (), "hypothesis": (), "beartype": (),
     "pickle": (), "joblib": (), "skops": (), "dill": (), "cloudpickle": (), "marshal": (), "shelve": (),
 }  # fmt: skip

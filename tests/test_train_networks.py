@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from stand_ins import stroll
 
 from gaitnet.models.detector import Detector, DetectorConfig
 from gaitnet.recognizer import load_detector, load_gaitnn
@@ -142,7 +143,8 @@ def test_a_pose_network_is_trained_shipped_and_used(tmp_path):
         replace(config, photographs=0)
 
 
-def test_a_deep_gait_network_is_trained_and_shipped_without_its_head(tmp_path):
+def test_a_deep_gait_network_is_trained_and_shipped_without_its_head(tmp_path, monkeypatch):
+    monkeypatch.setattr(gait, "draw_keypoints", stroll)
     config = GaitTaskConfig(
         subjects=4, people=2, walks=2, frames=8, steps=2, multiplier=0.1, size=16, deep=True, optimizer=QUICK
     )

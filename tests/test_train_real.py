@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from stand_ins import stroll
 
 from gaitnet.walkers.body import draw_person
 from gaitnet.walkers.motion import walk_points
@@ -16,6 +17,8 @@ from humanpose.skeleton import FLIP, INDEX
 from train import gait, real
 from train.config import GaitTaskConfig
 from train.walks import Walks
+
+pytestmark = pytest.mark.usefixtures("lightly_compiled")
 
 ROWS = {
     "head_top": 0, "upper_neck": 30, "thorax": 40, "shoulder": 40, "elbow": 70, "wrist": 100, "pelvis": 100, "hip": 100,
@@ -119,7 +122,8 @@ def test_a_file_that_holds_no_real_walks_is_refused(written, tmp_path):
         real.read_real(tmp_path / "r.npz")
 
 
-def test_the_task_reads_real_walks_only_where_its_preset_says_so(written):
+def test_the_task_reads_real_walks_only_where_its_preset_says_so(written, monkeypatch):
+    monkeypatch.setattr(gait, "draw_keypoints", stroll)
     config = GaitTaskConfig(subjects=5, people=2, seen=2, walks=1, frames=10, real=0.5, offset=1.0, hurry=0.1)
     walks = followed()
     errors, apart = gait.learned_errors(config, walks), real.difference(real.read_real(written), walks)
@@ -133,27 +137,29 @@ def test_the_task_reads_real_walks_only_where_its_preset_says_so(written):
         replace(config, real=1.5)
     batch = gait.make_batches(config, walks, errors, apart)(0)
     network = gait.new_model(replace(config, network="SkeletonGRU", size=16))
-    loss, _ = gait.make_loss(config)(network, batch, nnx.Rngs(0))
+    loss_of = nnx.jit(lambda network, batch: gait.make_loss(config)(network, batch, nnx.Rngs(0))[0])
+    loss = loss_of(network, batch)
     far = batch | {"real": real.Difference(apart.shift + 0.5, apart.stretch)}
-    other, _ = gait.make_loss(config)(network, far, nnx.Rngs(0))
+    other = loss_of(network, far)
     assert np.isfinite(loss)
     assert abs(loss - other) > 1e-3, "the difference reaches what is learned from"
 
 
 def test_a_faster_walk_is_the_same_walk_with_longer_and_quicker_steps():
-    drawn = draw_walk(jax.random.key(1), draw_person(jax.random.key(0)), 0, 0)
-    faster = gait.at_speed(drawn, np.float32(1.21))
+    person = jax.jit(draw_person)(jax.random.key(0))
+    drawn = jax.jit(draw_walk)(jax.random.key(1), person, 0, 0)
+    faster = jax.jit(gait.at_speed)(drawn, np.float32(1.21))
     np.testing.assert_allclose(faster.speed, 1.21 * drawn.speed, rtol=1e-5)
     np.testing.assert_allclose(faster.cadence, 1.1 * drawn.cadence, rtol=1e-5)
     np.testing.assert_allclose(faster.arm[..., 1:], 1.1 * drawn.arm[..., 1:], rtol=1e-5)
     np.testing.assert_array_equal(faster.leg, drawn.leg)
     assert faster.stance < drawn.stance, "feet stand for a smaller part of a faster stride"
     key, usual = jax.random.key(2), (jnp.int32(0), jnp.float32(90), jnp.int32(0), 12)
-    person = draw_person(jax.random.key(0))
-    same, other = (gait.draw_keypoints(key, person, *usual, hurry=hurry) for hurry in (0.0, 0.3))
+    draw = jax.jit(gait.draw_keypoints, static_argnames=("steps", "hurry"))
+    same, other = (draw(key, person, *usual, hurry=hurry) for hurry in (0.0, 0.3))
     assert not np.allclose(same, other)
-    body = draw_person(jax.random.key(0)).body
     times = jnp.arange(26) / 12.5
-    ways = [np.asarray(walk_points(body, each, times))[:, INDEX["pelvis"], 0] for each in (drawn, faster)]
+    points = jax.jit(walk_points)
+    ways = [np.asarray(points(person.body, each, times))[:, INDEX["pelvis"], 0] for each in (drawn, faster)]
     far = [np.ptp(way) for way in ways]
     np.testing.assert_allclose(far[1] / far[0], 1.21, atol=0.03)

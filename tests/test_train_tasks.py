@@ -109,7 +109,7 @@ def test_followed_walks_are_those_of_the_plans(followed):
     assert followed.condition[1, 1] == CONDITIONS.index(plan.condition)
 
 
-def test_a_batch_reads_followed_walks_beside_drawn_ones(followed):
+def test_a_batch_reads_followed_walks_beside_drawn_ones(followed, lightly_compiled):
     config = GaitTaskConfig(subjects=5, people=3, seen=2, walks=2, frames=10, multiplier=0.125, size=24)
     errors = gait.learned_errors(config, followed)
     batch = gait.make_batches(config, followed, errors)(7)

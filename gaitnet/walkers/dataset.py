@@ -120,8 +120,9 @@ def plan_sequence(
     middle = (points[0, PELVIS] + points[-1, PELVIS]) / 2 * jnp.array([1.0, 1.0, 0.0])
     moments = None
     if shutter:
-        later = [walk_points(body, walk, times + shutter * share / rate) for share in MOMENTS]
-        moments = jnp.stack(later, axis=1) - middle[None, None, None]
+        later = times[:, None] + shutter / rate * jnp.array([MOMENTS])
+        moments = walk_points(body, walk, later.reshape(-1)).reshape(frames, len(MOMENTS), -1, 3)
+        moments = moments - middle[None, None, None]
     points = points - middle[None, None]
     half = jnp.max(jnp.abs(points[:, PELVIS, 0]))
     tripod = draw_camera(of_camera, view, PICTURE if crop else size)

@@ -1,29 +1,30 @@
 """Pickles of plain data and NumPy arrays, read without running what they say.
 
-Data sets hand such files round (`cameras.pkl`, object arrays in .npz). A pickle is a program; this interprets the part
-of its language that writes numbers, texts, lists, dicts and arrays, and refuses everything else.
+Data sets hand such files round (`cameras.pkl`, object arrays in .npz). `restricted_pickle` carries them out; what
+stands in for the functions of NumPy is here.
 """
 
-import pickletools
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-MARK = object()
+from humanpose.restricted_pickle import Allowed, Name, RefusedError, dict_of, run
 
-
-class _Callable(NamedTuple):
-    """A name that the pickle may call; what happens then is decided here, nothing is looked up."""
-
-    name: str
+MOST_BYTES = 1 << 31
+"""Of a pickle, or of an array in a .npz once it is unpacked: the largest data sets' have some 200 million."""
+LONGEST_CODE = 16
+"""Letters of NumPy's word for a type of plain numbers or texts."""
+RESOLVING = object()
+"""What is known of a value while what it holds is being resolved."""
 
 
 class _Dtype:
     def __init__(self, code: str) -> None:
+        if not isinstance(code, str) or len(code) > LONGEST_CODE:
+            raise ValueError("an array's type is no short word")
         if np.dtype(code).kind not in "biufcSUO":
             raise ValueError(f"an array of {code!r} is no array of numbers or texts")
         self.dtype = np.dtype(code)
@@ -83,10 +84,17 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "numpy.dtype": lambda code, *_: _Dtype(code),
     "_codecs.encode": _encoded,
     **{f"{room}.bytes": lambda: b"" for room in ("builtins", "__builtin__")},  # old protocols' word for no bytes
-    "collections.OrderedDict": lambda items=(): dict(items),
+    "collections.OrderedDict": lambda items=(): dict_of(items),
 }
 
-_NAMES = {name: _Callable(name) for name in (*_CALLS, "numpy.ndarray")}
+
+def _set_state(target: Any, state: Any) -> None:
+    if not isinstance(target, (_Array, _Dtype)):
+        raise ValueError("it sets the state of what is no array")
+    target.build(state)
+
+
+_ALLOWED = Allowed(_CALLS, frozenset({"numpy.ndarray"}), _set_state)
 
 
 def read_pickle(data: bytes) -> Any:
@@ -95,17 +103,21 @@ def read_pickle(data: bytes) -> Any:
     Raises ValueError where it is no pickle, is cut off, or holds anything else: nothing in it is ever called.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of crooked escapes in old strings
-            return _resolved(_Machine().run(data), {})
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error) or repr(error)
-        raise ValueError(f"not a pickle of plain data and arrays: {reason}") from error
+        return _resolved(run(data, _ALLOWED), {})
+    except RefusedError as error:
+        reason = f"{error}, which plain data and arrays do not need; it was not run"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(f"not a pickle of plain data and arrays: {reason}")
 
 
 def read_pickle_file(path: str | Path) -> Any:
     """`read_pickle` of a file; ValueError names it."""
     try:
+        if Path(path).stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES} bytes, which no data set needs")
         return read_pickle(Path(path).read_bytes())
     except OSError as error:
         raise ValueError(f"path {str(path)!r} cannot be read: {error.strerror}") from error
@@ -121,13 +133,15 @@ def read_npz(path: str | Path) -> dict[str, Any]:
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                with archive.open(member) as stream:
+            for entry in archive.infolist():
+                if entry.file_size > MOST_BYTES:
+                    raise ValueError(f"{entry.filename} would unpack to {entry.file_size} bytes")
+                with archive.open(entry) as stream:
                     version = np.lib.format.read_magic(stream)
                     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
                     shape, in_columns, dtype = header[version](stream)
                     content = stream.read()
-                name = member.removesuffix(".npy")
+                name = entry.filename.removesuffix(".npy")
                 if dtype.hasobject:
                     array = read_pickle(content)
                     found[name] = array.item() if isinstance(array, np.ndarray) and array.shape == () else array
@@ -139,116 +153,17 @@ def read_npz(path: str | Path) -> dict[str, Any]:
     return found
 
 
-class _Machine:
-    """The stack machine of pickle, as far as it writes plain data and arrays."""
-
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-
-    def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
-            name = opcode.name
-            if name == "STOP":
-                return self.stack.pop()
-            if name in _VALUES:
-                self.stack.append(_VALUES[name](argument))
-            elif name not in _STEPS:
-                raise ValueError(f"it contains the step {name}, which plain data and arrays do not need")
-            else:
-                _STEPS[name](self, argument)
-        raise ValueError("it ends too early")
-
-    def since_mark(self) -> list[Any]:
-        place = max(place for place, item in enumerate(self.stack) if item is MARK)
-        items = self.stack[place + 1 :]
-        del self.stack[place:]
-        return items
-
-    def tuple_of(self, count: int) -> None:
-        self.stack[-count:] = [tuple(self.stack[-count:])]
-
-    def extend(self, items: list[Any]) -> None:
-        if not isinstance(self.stack[-1], list):
-            raise ValueError("it appends to what is no list")
-        self.stack[-1].extend(items)
-
-    def update(self, items: list[Any]) -> None:
-        if not isinstance(self.stack[-1], dict):
-            raise ValueError("it sets items of what is no dict")
-        self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
-
-    def call(self, _: Any) -> None:
-        arguments, target = self.stack.pop(), self.stack.pop()
-        if not isinstance(target, _Callable) or target.name not in _CALLS:
-            raise ValueError("it calls what cannot be called")
-        self.stack.append(_CALLS[target.name](*arguments))
-
-    def build(self, _: Any) -> None:
-        state = self.stack.pop()
-        if not isinstance(self.stack[-1], (_Array, _Dtype)):
-            raise ValueError("it sets the state of what is no array")
-        self.stack[-1].build(state)
-
-    def put(self, place: int | None) -> None:
-        self.memo[len(self.memo) if place is None else place] = self.stack[-1]
-
-    def named(self, argument: str | None) -> None:
-        if argument is None:
-            name, module = self.stack.pop(), self.stack.pop()
-        else:
-            module, _, name = argument.partition(" ")
-        if f"{module}.{name}" not in _NAMES:
-            raise ValueError(f"it asks for {module}.{name}, which is neither plain data nor an array; it was not run")
-        self.stack.append(_NAMES[f"{module}.{name}"])
-
-
-_VALUES: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(
-        ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
-         "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES",
-         "BINBYTES8", "BYTEARRAY8"),
-        lambda argument: argument,
-    ),
-    "NONE": lambda _: None, "NEWTRUE": lambda _: True, "NEWFALSE": lambda _: False, "MARK": lambda _: MARK,
-    "EMPTY_LIST": lambda _: [], "EMPTY_TUPLE": lambda _: (), "EMPTY_DICT": lambda _: {},
-}  # fmt: skip
-
-_STEPS: dict[str, Callable[[_Machine, Any], Any]] = {
-    "PROTO": lambda machine, _: None, "FRAME": lambda machine, _: None,
-    "POP": lambda machine, _: machine.stack.pop(), "POP_MARK": lambda machine, _: machine.since_mark(),
-    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, at: machine.stack.append(machine.memo[at])),
-    **dict.fromkeys(("GLOBAL", "STACK_GLOBAL"), _Machine.named),
-    "REDUCE": _Machine.call, "BUILD": _Machine.build,
-    "TUPLE1": lambda machine, _: machine.tuple_of(1), "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
-    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.since_mark())),
-    "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
-    "DICT": lambda machine, _: machine.stack.append(_paired(machine.since_mark())),
-    "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
-    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
-    "SETITEM": lambda machine, _: machine.update([machine.stack.pop(-2), machine.stack.pop()]),
-    "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
-}  # fmt: skip
-
-
-def _paired(items: list[Any]) -> dict[Any, Any]:
-    return dict(zip(items[::2], items[1::2], strict=True))
-
-
 def _resolved(value: Any, known: dict[int, Any]) -> Any:
     """The same with arrays for what was to become arrays; what is shared stays shared, and a circle is refused."""
-    if not isinstance(value, (list, tuple, dict, _Array, _Held, _Callable, _Dtype)):
+    if not isinstance(value, (list, tuple, dict, _Array, _Held, Name, _Dtype)):
         return value
-    if isinstance(value, (_Callable, _Dtype)):
+    if isinstance(value, (Name, _Dtype)):
         raise ValueError("it holds a function or a type, which is no data")
     if id(value) in known:
-        if known[id(value)] is MARK:
+        if known[id(value)] is RESOLVING:
             raise ValueError("it holds itself")
         return known[id(value)]
-    known[id(value)] = MARK
+    known[id(value)] = RESOLVING
     done: Any
     if isinstance(value, _Held):
         done = _resolved(value.item, known)

@@ -1,23 +1,58 @@
 """PyTorch's `.pth` and `.pt` files (zip archives of torch.save), without PyTorch and without unpickling.
 
-The archive's pickle is carried out by `pickle_machine`, which makes dicts and descriptions of tensors of it and nothing
-else. The numbers stay in the archive until they are asked for.
+The archive's pickle is carried out by `restricted_pickle`, with stand-ins that make descriptions of tensors and call
+nothing. The numbers stay in the archive until they are asked for.
 """
 
 import zipfile
 from collections import deque
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from humanpose.weights.arrays import AGAIN, LONGEST_NAME, Arrays, Entry, WeightsFileError, said, widened
-from humanpose.weights.pickle_machine import ANEW, Tensor, run
+from humanpose import restricted_pickle
+from humanpose.restricted_pickle import Allowed, Name, RefusedError
+from humanpose.weights.arrays import (
+    AGAIN,
+    DEEPEST_SHAPE,
+    LONGEST_NAME,
+    Arrays,
+    Entry,
+    WeightsFileError,
+    checked_shape,
+    said,
+    widened,
+)
 
 KIND = "PyTorch file"
+ANEW = "where PyTorch is installed, save its tensors alone: torch.save(model.state_dict(), NEW_FILE)"
 MOST_PROGRAM = 1 << 22
 """Bytes of the pickle; those of networks stay under a megabyte. It bounds what carrying it out can cost."""
+
+STORAGES = {
+    "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
+    "ByteStorage": "uint8", "BoolStorage": "bool",
+}  # fmt: skip
+
+
+class Storage(NamedTuple):
+    """Numbers in a row: their file in the archive, how many, and of what type."""
+
+    key: str
+    length: int
+    stored: str
+
+
+class Tensor(NamedTuple):
+    """A view of a storage, strides in numbers."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 def read(path: str | Path) -> Arrays:
@@ -33,6 +68,56 @@ def read(path: str | Path) -> Arrays:
         raise WeightsFileError(f"{path}: {error}") from error
     except ValueError as error:
         raise WeightsFileError(f"{path} cannot be read as a {KIND}: {said(error)}; {AGAIN}") from error
+
+
+def run(program: bytes) -> Any:
+    """Carry out a pickle of PyTorch -> dicts, lists and `Tensor`; WeightsFileError where it asks for more than that."""
+    try:
+        return restricted_pickle.run(program, _ALLOWED)
+    except RefusedError as error:
+        raise WeightsFileError(f"its pickle holds more than tensors: {error}; {ANEW}") from error
+
+
+def _storage(word: str, kind: Name, key: str, device: str, count: int) -> Storage:
+    if word != "storage" or not isinstance(kind, Name) or not isinstance(key, str) or not isinstance(count, int):
+        raise TypeError
+    return Storage(key, count, STORAGES[kind.name.rpartition(".")[2]])
+
+
+def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Tensor:
+    """What torch._utils._rebuild_tensor_v2 makes, checked: no view reaches beyond its storage."""
+    if not isinstance(storage, Storage) or not len(shape) == len(strides) <= DEEPEST_SHAPE:
+        raise TypeError
+    if not all(isinstance(number, int) for number in (offset, *shape, *strides)):
+        raise TypeError
+    # a view that repeats its numbers would be larger than its storage
+    checked_shape(shape, 1, storage.length)
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if offset < 0 or any(stride < 0 for stride in strides) or (0 not in shape and last >= storage.length):
+        raise ValueError(f"a tensor of {shape} reaches beyond its storage of {storage.length} numbers")
+    return Tensor(storage, offset, shape, strides)
+
+
+def _set_state(target: Any, state: Any) -> None:
+    """The attributes of a dict (versions of modules, as state dicts carry them) are of no use here."""
+    if not isinstance(target, dict):
+        raise TypeError
+
+
+_ALLOWED = Allowed(
+    {
+        "collections.OrderedDict": lambda: {},
+        "torch._utils._rebuild_tensor": _tensor,
+        "torch._utils._rebuild_tensor_v2": _tensor,
+        "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+        "torch.Size": lambda sizes: sizes,
+    },
+    frozenset(f"{module}.{storage}" for module in ("torch", "torch.storage") for storage in STORAGES),
+    _set_state,
+    lambda identity: _storage(*identity),
+    old=False,
+)
+"""What state dicts call and mention."""
 
 
 def _opened(path: Path) -> tuple[str, dict[str, int], bool, bytes]:
@@ -81,7 +166,7 @@ def _named(path: Path, folder: str, sizes: dict[str, int], big_endian: bool, roo
         elif id(value) not in seen:
             seen.add(id(value))
             for key, member in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(member, dict | list | tuple):
+                if isinstance(key, str | int) and isinstance(member, dict | list | tuple):
                     waiting.append((_below(name, key), member))
     return entries
 
