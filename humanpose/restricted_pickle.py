@@ -12,7 +12,7 @@ import pickletools
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Number
+from numbers import Integral
 from typing import Any, NamedTuple
 
 MOST_ARGUMENTS = 10
@@ -21,6 +21,8 @@ MOST_BITS = 8 * 255
 """Of an integer; longer ones are written with an instruction of their own, LONG4, which is not carried out."""
 MOST_IN_KEY = 8
 """Items of a tuple that is a key."""
+MOST_WITH_TUPLES = 1000
+"""Items of a dict in which tuples are keys."""
 MOST_GIVEN = 4
 """How often a program's length fits into all that it gives to functions: content need only be given once."""
 
@@ -83,13 +85,19 @@ def dict_of(pairs: Iterable[tuple[Any, Any]], into: dict[Any, Any] | None = None
     """The dict of (key, value), or `into` with them; ValueError at a key that could take for ever to hash.
 
     Hashing goes through tuples within tuples, and through one that holds another twice, that another twice ..., twice
-    at each.
+    at each. Numbers that are 2^61 - 1 apart hash alike, and tuples that hash alike can be sought out: a dict of them is
+    as slow as a list.
     """
     made = {} if into is None else into
     for key, value in pairs:
-        parts = key if type(key) is tuple and len(key) <= MOST_IN_KEY else (key,)
-        if not all(part is None or isinstance(part, str | bytes | Number) for part in parts):
-            raise ValueError("it has a key that is neither a text nor a number nor a short tuple of them")
+        grouped = type(key) is tuple and len(key) <= MOST_IN_KEY
+        if grouped and len(made) >= MOST_WITH_TUPLES:
+            raise ValueError(f"it has tuples as keys, and more than {MOST_WITH_TUPLES} of them")
+        for part in key if grouped else (key,):
+            if not (
+                part is None or isinstance(part, str | bytes) or (isinstance(part, Integral) and abs(int(part)) < 2**60)
+            ):
+                raise ValueError("it has a key that is neither a text nor a small integer nor a short tuple of them")
         made[key] = value
     return made
 
