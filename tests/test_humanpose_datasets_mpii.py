@@ -154,6 +154,47 @@ def test_json_and_h5_tell_of_the_same_person(tmp_path):
     assert once.path == tmp_path / "images" / "a.jpg"
 
 
+def rows(*seeds, centre=(100.0, 90.0)):
+    """People of the json files, one of each seed."""
+    return [
+        {"image": f"{seed}.jpg", "center": list(centre), "scale": 2.0, "joints_vis": [1] * 16,
+         "joints": joints(seed).tolist()}
+        for seed in seeds
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folder", "train", "held_out", "everybody"),
+    [
+        ("annot", "train.json", "valid.json", "trainval.json"),
+        ("annotations", "mpii_train.json", "mpii_val.json", "mpii_trainval.json"),
+    ],
+)
+def test_nobody_held_out_is_learned_from(tmp_path, folder, train, held_out, everybody):
+    """The layouts of HRNet and mmpose: a third file lists both parts, and comes first by its name in one of them."""
+    (tmp_path / folder).mkdir()
+    for name, seeds in ((train, (0, 1, 2)), (held_out, (3, 4)), (everybody, range(6))):
+        (tmp_path / folder / name).write_text(json.dumps(rows(*seeds)))
+    split = {one.path.name: one.split for one in read_mpii(tmp_path)}
+    assert split == {"0.jpg": "train", "1.jpg": "train", "2.jpg": "train", "3.jpg": "validation",
+                     "4.jpg": "validation", "5.jpg": ""}  # fmt: skip
+    (tmp_path / folder / train).write_text(json.dumps(rows(*range(5))))  # whoever is in both, measures
+    assert sorted(one.split for one in read_mpii(tmp_path)) == ["", "train", "train", "train", *["validation"] * 2]
+
+
+def test_test_people_have_no_joints(tmp_path):
+    (tmp_path / "annot").mkdir()
+    nameless = [{key: row[key] for key in ("image", "center", "scale")} for row in rows(7, 8)]
+    (tmp_path / "annot" / "test.json").write_text(json.dumps(nameless))
+    assert read_mpii(tmp_path) == []
+    (tmp_path / "annot" / "train.json").write_text(json.dumps(rows(0)))
+    assert [one.path.name for one in read_mpii(tmp_path)] == ["0.jpg"]
+    nameless[1]["joints_vis"] = [1] * 16
+    (tmp_path / "annot" / "test.json").write_text(json.dumps(nameless))
+    with pytest.raises(ValueError, match="person 2 must have image"):
+        read_mpii(tmp_path)
+
+
 def test_names_as_numbers_and_hidden_joints_in_h5(tmp_path):
     write_both(tmp_path, joints(5), np.ones(16, bool))
     with h5py.File(tmp_path / "valid.h5", "r+") as stored:

@@ -39,7 +39,8 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
     file = Path(path)
     root = file.parent if directory is None else Path(directory)
     name = file.stem.removeprefix("person_keypoints_")
-    split = next((part for word, part in _SPLITS.items() if word in name.lower()), "")
+    told = [part for word, part in _SPLITS.items() if word in name.lower()]
+    split = told[0] if len(told) == 1 else ""  # "trainval" tells of two
     places = [root / name, root / "images" / name, root / "images", file.parent, root]
     try:
         content = json.loads(file.read_bytes())

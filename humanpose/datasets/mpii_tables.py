@@ -1,0 +1,93 @@
+"""MPII's annotations as h5 and as json, the forms in common use beside the official .mat -> records."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from humanpose.datasets.mpii_people import LOWER, person_of, require_shape, split_of_name, splits_by_list
+from humanpose.datasets.record import PoseRecord
+
+ENLARGED = 1.25
+"""Scale in the h5 files, over the official one."""
+
+
+def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
+    """Everybody in a `valid.h5` or `train.h5`: part, visible, center, scale, imgname, and normalize, PCKh's head.
+
+    The h5 files have the centre moved down and the scale enlarged by 1.25 already. A joint without a position is
+    missing. `split` is the file's name. Raises ValueError for any other content.
+    """
+    import h5py
+
+    file = Path(path)
+    try:
+        with h5py.File(file) as stored:
+            part, flags = np.asarray(stored["part"], np.float64), np.asarray(stored["visible"], np.float64)
+            centres, scales = np.asarray(stored["center"], np.float64), np.asarray(stored["scale"], np.float64)
+            names = [name.decode() if isinstance(name, bytes) else _letters(name) for name in stored["imgname"]]
+            heads = np.asarray(stored["normalize"] if "normalize" in stored else np.full(len(part), np.nan))
+        count = len(names)
+        require_shape("part", part, (count, 16, 2))
+        for name, array, shape in (
+            ("visible", flags, (count, 16)), ("center", centres, (count, 2)), ("scale", scales, (count,)),
+            ("normalize", heads, (count,)),
+        ):  # fmt: skip
+            require_shape(name, array, shape)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"path {str(file)!r} must be MPII's annotations as HDF5 with part (person, 16, 2), visible, center, scale, "
+            f"imgname: {error}"
+        ) from error
+    there = (part != 0).any(-1)
+    tall = scales / ENLARGED
+    return [
+        person_of(
+            Path(images) / names[row], part[row], there[row], there[row] & (flags[row] == 0), centres[row],
+            float(tall[row]), float(heads[row]), split_of_name(file),
+        )
+        for row in range(count)
+    ]  # fmt: skip
+
+
+def read_mpii_json(path: str | Path, images: str | Path) -> list[PoseRecord]:
+    """Everybody in a json list of {image, center, scale, joints (16, 2), joints_vis (16)}, centre and scale official.
+
+    `split` is the file's name; pictures in `valid_images.txt` are "validation" in any file. Test people, who have no
+    joints, are left out. Raises ValueError for any other content.
+    """
+    file = Path(path)
+    split_of = splits_by_list(file, split_of_name(file))
+    records = []
+    try:
+        people = json.loads(file.read_bytes())
+        if not isinstance(people, list):
+            raise ValueError("it is no list of people")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"path {str(file)!r} must be MPII's annotations as json: {error}") from error
+    for number, person in enumerate(people):
+        try:
+            if "joints" not in person and "joints_vis" not in person and {"image", "center", "scale"} <= set(person):
+                continue  # test people: their joints were never published
+            joints = np.array(person["joints"], np.float64)
+            there = np.array(person["joints_vis"], np.float64) > 0
+            centre, scale = np.array(person["center"], np.float64), float(person["scale"])
+            require_shape("joints", joints, (16, 2))
+            require_shape("joints_vis", there, (16,))
+            require_shape("center", centre, (2,))
+            name = str(person["image"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"path {str(file)!r}: person {number + 1} must have image, center, scale, joints (16, 2) and "
+                f"joints_vis (16): {type(error).__name__} {error}"
+            ) from error
+        centre[1] += LOWER * scale
+        records.append(person_of(Path(images) / name, joints, there, None, centre, scale, math.nan, split_of(name)))
+    return records
+
+
+def _letters(codes: Any) -> str:
+    """A name that an h5 file keeps as numbers, one a letter, filled up with zeros."""
+    return codes if isinstance(codes, str) else "".join(chr(int(code)) for code in np.asarray(codes).ravel() if code)
