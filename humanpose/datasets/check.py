@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from humanpose.datasets.pictures import pictures_of
+from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.metrics import torso_length
 from humanpose.skeleton import INDEX, JOINTS
@@ -127,7 +128,7 @@ def require_sound(records: Sequence[PoseRecord], pictures: int = 8) -> None:
     wrong order or from pictures of another size.
     """
     require_people(records)
-    missing = [path for path in dict.fromkeys(record.path for record in records) if not path.is_file()]
+    missing = [path for path in dict.fromkeys(record.path for record in records) if not is_there(path)]
     if missing:
         raise ValueError(f"records: {len(missing)} files are missing, such as {missing[0]}; fetch the pictures as well")
     places = sorted(set(np.linspace(0, len(records) - 1, pictures).astype(int).tolist())) if pictures else []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from humanpose.datasets.places import inside, is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import from_coco
 
@@ -47,6 +48,8 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
         images = {image["id"]: str(image["file_name"]) for image in content["images"]}
         people = [one for one in content["annotations"] if _counts(one)]
         named = [(images[one["image_id"]], one) for one in people]
+        for picture, _ in named:
+            inside(root, picture)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"path {str(file)!r} must be COCO's person keypoints with images and annotations: "
@@ -85,5 +88,5 @@ def _counts(person: dict[str, Any]) -> bool:
 def _folder(places: Sequence[Path], pictures: Sequence[str]) -> Path:
     """The first folder that has one of the first pictures; where none has, the first that exists."""
     some = pictures[:20]
-    there = (place for place in places if any((place / picture).is_file() for picture in some))
+    there = (place for place in places if any(is_there(place / picture) for picture in some))
     return next(there, next((place for place in places if place.is_dir()), places[0]))

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 
 from humanpose.datasets.mpii_people import LOWER, once, person_of, splits_by_list
 from humanpose.datasets.mpii_tables import read_mpii_h5, read_mpii_json
+from humanpose.datasets.places import inside
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import JOINTS
 
@@ -71,14 +72,13 @@ def read_mpii_mat(path: str | Path, images: str | Path) -> list[PoseRecord]:
         try:
             name = str(picture.image.name)
             action = _text(getattr(activities[number], "act_name", "")) if number < len(activities) else ""
+            place = inside(Path(images), name)
             people = [_official(one) for one in _items(getattr(picture, "annorect", None))]
         except (AttributeError, TypeError, ValueError, IndexError) as error:
             raise ValueError(
                 f"path {str(file)!r}: picture {number + 1} of RELEASE.annolist is damaged: {error}"
             ) from error
-        records += [
-            person_of(Path(images) / name, *person, split_of(name), action) for person in people if person is not None
-        ]
+        records += [person_of(place, *person, split_of(name), action) for person in people if person is not None]
     return records
 
 

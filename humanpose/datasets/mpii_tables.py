@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from humanpose.datasets.mpii_people import LOWER, person_of, require_shape, split_of_name, splits_by_list
+from humanpose.datasets.places import inside
 from humanpose.datasets.record import PoseRecord
 
 ENLARGED = 1.25
@@ -29,7 +30,7 @@ def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
             centres, scales = np.asarray(stored["center"], np.float64), np.asarray(stored["scale"], np.float64)
             names = [name.decode() if isinstance(name, bytes) else _letters(name) for name in stored["imgname"]]
             heads = np.asarray(stored["normalize"] if "normalize" in stored else np.full(len(part), np.nan))
-        count = len(names)
+        places, count = [inside(Path(images), name) for name in names], len(names)
         require_shape("part", part, (count, 16, 2))
         for name, array, shape in (
             ("visible", flags, (count, 16)), ("center", centres, (count, 2)), ("scale", scales, (count,)),
@@ -45,7 +46,7 @@ def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
     tall = scales / ENLARGED
     return [
         person_of(
-            Path(images) / names[row], part[row], there[row], there[row] & (flags[row] == 0), centres[row],
+            places[row], part[row], there[row], there[row] & (flags[row] == 0), centres[row],
             float(tall[row]), float(heads[row]), split_of_name(file),
         )
         for row in range(count)
@@ -78,13 +79,14 @@ def read_mpii_json(path: str | Path, images: str | Path) -> list[PoseRecord]:
             require_shape("joints_vis", there, (16,))
             require_shape("center", centre, (2,))
             name = str(person["image"])
+            place = inside(Path(images), name)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"path {str(file)!r}: person {number + 1} must have image, center, scale, joints (16, 2) and "
                 f"joints_vis (16): {type(error).__name__} {error}"
             ) from error
         centre[1] += LOWER * scale
-        records.append(person_of(Path(images) / name, joints, there, None, centre, scale, math.nan, split_of(name)))
+        records.append(person_of(place, joints, there, None, centre, scale, math.nan, split_of(name)))
     return records
 
 

@@ -1,5 +1,7 @@
 """The pictures that records are about: photographs, and frames of videos, each read once and held one at a time."""
 
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,7 +11,11 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
+
+LONGEST = 1 << 29
+"""Bytes of a picture's file."""
 
 
 def read_picture(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -17,11 +23,22 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
 
     Raises ValueError where it is missing, is none, or is cut off.
     """
+    return decode_picture(picture_bytes(path), str(path))
+
+
+def picture_bytes(path: str | Path) -> bytes:
+    """What a picture's file holds; ValueError where it is missing, is no file (but a pipe or device), or is too long."""
     try:
-        data = Path(path).read_bytes()
+        about = os.stat(path)
+        if stat.S_ISREG(about.st_mode) and about.st_size <= LONGEST:
+            return Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: the picture cannot be read: {error.strerror}; fetch it again") from error
-    return decode_picture(data, str(path))
+    except ValueError as error:  # letters that no name of a file can hold
+        raise ValueError(f"{str(path)!r}: the picture cannot be read: {error}") from error
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError(f"{path}: is no file, but a folder, pipe or device")
+    raise ValueError(f"{path}: has {about.st_size:,} bytes, and pictures up to {LONGEST:,} are read; store it smaller")
 
 
 def decode_picture(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
@@ -113,7 +130,7 @@ class Video:
         import av
 
         self.close()
-        if not self.path.is_file():
+        if not is_there(self.path):
             raise ValueError(f"{self.path}: the video is missing")
         # "file:" keeps names such as "a:b.mp4" from being read as a network protocol
         self._container = av.open(

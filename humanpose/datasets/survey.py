@@ -22,7 +22,8 @@ from humanpose.datasets.check import (
     outside,
     splits_of,
 )
-from humanpose.datasets.pictures import Video, decode_picture
+from humanpose.datasets.pictures import Video, decode_picture, picture_bytes
+from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import JOINTS
 
@@ -115,11 +116,11 @@ def _looks(by_file: dict[Path, list[PoseRecord]]) -> Iterator[Look]:
 
 def _look(of_file: tuple[Path, list[PoseRecord]]) -> Look:
     path, people = of_file
-    if not path.is_file():
+    if not is_there(path):
         return Look(path, kind=MISSING, trouble=str(path))
     try:
         if people[0].frame is None:
-            data = path.read_bytes()
+            data = picture_bytes(path)
             height, width = decode_picture(data, path.name).shape[:2]
             return Look(path, height, width, hashlib.blake2b(data, digest_size=16).digest())
         return _look_at_video(path, max(one.frame or 0 for one in people))
