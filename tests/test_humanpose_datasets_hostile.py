@@ -3,12 +3,13 @@
 import json
 import os
 
+import h5py
 import numpy as np
 import pytest
 
 from humanpose.datasets.coco import read_coco
-from humanpose.datasets.human36m import read_human36m
-from humanpose.datasets.mpii import read_mpii
+from humanpose.datasets.human36m import read_boxes, read_human36m
+from humanpose.datasets.mpii import read_mpii, read_mpii_h5
 from humanpose.datasets.pictures import picture_bytes, read_picture
 from humanpose.datasets.survey import survey
 
@@ -84,3 +85,92 @@ def test_names_that_no_file_can_have_are_missing_pictures(tmp_path, name):
             read_picture(records[0].path)
         for file in tmp_path.iterdir():
             file.unlink()
+
+
+def sound(stored):
+    """One person as MPII's h5 files have them."""
+    stored["part"], stored["visible"] = np.ones((1, 16, 2)), np.ones((1, 16))
+    stored["center"], stored["scale"] = np.ones((1, 2)), np.ones(1)
+    stored["imgname"] = np.array([b"a.jpg"])
+
+
+def unallocated(stored):
+    del stored["part"]
+    stored.create_dataset("part", (20_000_000, 16, 2), "f8")
+
+
+def linked(stored):
+    del stored["imgname"]
+    stored["imgname"] = h5py.ExternalLink("other.h5", "/imgname")
+
+
+def soft(stored):
+    stored["normalize"] = h5py.SoftLink("/scale")
+    del stored["scale"]
+    stored["scale"] = h5py.SoftLink("/center")
+
+
+def kept_elsewhere(stored):
+    del stored["imgname"]
+    stored.create_dataset("imgname", (1,), "S13", external=[("secret.bin", 0, 13)])
+
+
+def virtual(stored):
+    del stored["scale"]
+    layout = h5py.VirtualLayout((1,), "f8")
+    layout[:] = h5py.VirtualSource("other.h5", "scale", (1,))
+    stored.create_virtual_dataset("scale", layout)
+
+
+def squeezed_twice(stored):
+    del stored["scale"]
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((1000,))
+    settings.set_deflate(9)
+    settings.set_deflate(9)
+    h5py.h5d.create(stored.id, b"scale", h5py.h5t.NATIVE_DOUBLE, h5py.h5s.create_simple((1000,)), settings)
+    stored["scale"][:] = 0
+
+
+def huge_chunks(stored):
+    del stored["scale"]
+    stored.create_dataset("scale", (1,), "f8", maxshape=(None,), chunks=(1 << 26,), compression="gzip")
+
+
+def long_names(stored):
+    del stored["imgname"]
+    stored["imgname"] = np.array(["n" * 5000], h5py.string_dtype())
+
+
+@pytest.mark.parametrize(
+    "harm", [unallocated, linked, soft, kept_elsewhere, virtual, squeezed_twice, huge_chunks, long_names]
+)
+def test_hdf5_that_refers_elsewhere_or_claims_too_much_is_refused(tmp_path, monkeypatch, harm):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.bin").write_bytes(b"TOPSECRET.jpg")
+    for name in ("other.h5", "valid.h5"):
+        with h5py.File(name, "w") as stored:
+            sound(stored)
+    assert len(read_mpii(tmp_path)) == 1
+    with h5py.File("valid.h5", "a") as stored:
+        harm(stored)
+    with pytest.raises(ValueError, match="must be MPII's annotations as HDF5"):
+        read_mpii_h5(tmp_path / "valid.h5", tmp_path)
+
+
+@pytest.mark.parametrize("how", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf", "chunks": (1, 4, 2)}])
+def test_packed_hdf5_is_read(tmp_path, how):
+    with h5py.File(tmp_path / "valid.h5", "w") as stored:
+        sound(stored)
+        del stored["part"]
+        stored.create_dataset("part", data=np.full((1, 16, 2), 7.0), fletcher32=True, **how)
+    (record,) = read_mpii(tmp_path)
+    assert (record.keypoints == 6).all()
+
+
+def test_masks_that_claim_too_much_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as stored:
+        masks = stored.create_dataset("Masks", (1, 1), h5py.ref_dtype)
+        masks[0, 0] = stored.create_dataset("#refs#/0", (100_000, 100_000), np.uint8).ref
+    with pytest.raises(ValueError, match="must hold a mask for every frame under Masks: 'mask 0' of the shape"):
+        read_boxes(tmp_path / "a.mat", [0])

@@ -35,7 +35,7 @@ LIBRARIES = {
         "gaitnet/walkers/files.py", "gaitnet/datasets/*", "gaitnet/cli/*", "gaitnet/service/*", "train/*",
     ),
     "av": ("gaitnet/video/read.py", "gaitnet/video/write.py", "humanpose/datasets/pictures.py"),
-    "h5py": ("humanpose/datasets/*", "humanpose/weights/*"), "cdflib": ("humanpose/datasets/human36m.py",),
+    "h5py": ("humanpose/datasets/*", "humanpose/hdf5_listing.py"), "cdflib": ("humanpose/datasets/human36m.py",),
     "sklearn": ("gaitnet/identification/svm.py", "gaitnet/evaluation/calibration.py"),
     "orbax": ("train/checkpoint.py",),
     "fastapi": ("gaitnet/service/*",),

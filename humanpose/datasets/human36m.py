@@ -91,12 +91,14 @@ def read_boxes(path: str | Path, frames: Sequence[int]) -> Float[np.ndarray, "fr
     """
     import h5py
 
+    from humanpose.hdf5_listing import held, member
+
     boxes = np.full((len(frames), 4), np.nan)
     try:
         with h5py.File(path) as stored:
-            masks = stored["Masks"]
+            masks = held(member(stored, "Masks"), "Masks", "O")
             for row, frame in enumerate(frames):
-                mask = np.asarray(stored[masks[frame, 0]])  # MATLAB's columns are rows here
+                mask = np.asarray(held(stored[masks[frame, 0]], f"mask {frame}"))  # MATLAB's columns are rows here
                 columns, rows = np.nonzero(mask)
                 if len(rows):
                     boxes[row] = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1

@@ -23,13 +23,19 @@ def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
     """
     import h5py
 
+    from humanpose.hdf5_listing import has, held, member
+
     file = Path(path)
     try:
         with h5py.File(file) as stored:
-            part, flags = np.asarray(stored["part"], np.float64), np.asarray(stored["visible"], np.float64)
-            centres, scales = np.asarray(stored["center"], np.float64), np.asarray(stored["scale"], np.float64)
-            names = [name.decode() if isinstance(name, bytes) else _letters(name) for name in stored["imgname"]]
-            heads = np.asarray(stored["normalize"] if "normalize" in stored else np.full(len(part), np.nan))
+            part, flags, centres, scales = (
+                np.asarray(held(member(stored, name), name), np.float64)
+                for name in ("part", "visible", "center", "scale")
+            )
+            names = [_text(name) for name in held(member(stored, "imgname"), "imgname", "fiubSO")]
+            heads = np.full(len(part), np.nan)
+            if has(stored, "normalize"):
+                heads = np.asarray(held(member(stored, "normalize"), "normalize"), np.float64)
         places, count = [inside(Path(images), name) for name in names], len(names)
         require_shape("part", part, (count, 16, 2))
         for name, array, shape in (
@@ -90,6 +96,10 @@ def read_mpii_json(path: str | Path, images: str | Path) -> list[PoseRecord]:
     return records
 
 
-def _letters(codes: Any) -> str:
-    """A name that an h5 file keeps as numbers, one a letter, filled up with zeros."""
-    return codes if isinstance(codes, str) else "".join(chr(int(code)) for code in np.asarray(codes).ravel() if code)
+def _text(name: Any) -> str:
+    """A name of an h5 file: text, bytes, or numbers, one a letter, filled up with zeros."""
+    if np.size(name) > 4096 or (isinstance(name, (str, bytes)) and len(name) > 4096):
+        raise ValueError("a picture's name is longer than any file's")
+    if isinstance(name, bytes):
+        return name.decode()
+    return name if isinstance(name, str) else "".join(chr(int(code)) for code in np.asarray(name).ravel() if code)

@@ -27,7 +27,7 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def picture_bytes(path: str | Path) -> bytes:
-    """What a picture's file holds; ValueError where it is missing, is no file (but a pipe or device), or is too long."""
+    """What a picture's file holds; ValueError where it is missing, a pipe or device, or longer than LONGEST."""
     try:
         about = os.stat(path)
         if stat.S_ISREG(about.st_mode) and about.st_size <= LONGEST:
