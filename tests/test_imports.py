@@ -19,7 +19,7 @@ GROUND_FLOOR = ("humanpose.ops", "humanpose.skeleton", "humanpose.models.mobilen
 """What the rest of gaitnet may use of humanpose."""
 
 CROPS = ("gaitnet/video/*",)
-"""Who may use humanpose.preprocess beside the faces."""
+"""Who may use humanpose.preprocess, and ask how large a picture is, beside the faces."""
 
 NUMERIC = (
     "humanpose/heatmaps.py", "humanpose/losses.py", "humanpose/metrics.py",
@@ -98,7 +98,7 @@ def forbidden_import(path: str, name: str) -> str | None:
     if room == "humanpose" and top == "gaitnet":
         return f"imports {name}; humanpose knows nothing of gait"
     if room == "gaitnet" and top == "humanpose" and not at(path, FACES):
-        floor = (*GROUND_FLOOR, "humanpose.preprocess") if at(path, CROPS) else GROUND_FLOOR
+        floor = (*GROUND_FLOOR, "humanpose.preprocess", "humanpose.picture_size") if at(path, CROPS) else GROUND_FLOOR
         if not within(name, floor):
             return f"imports {name}; here only {', '.join(floor)} of humanpose are open"
     if at(path, NUMERIC) and within(name, MODELS):

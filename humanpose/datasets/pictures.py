@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 
 from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
+from humanpose.picture_size import MOST_PIXELS, require_modest_size
 
 LONGEST = 1 << 29
 """Bytes of a picture's file."""
@@ -45,10 +46,11 @@ def decode_picture(data: bytes, name: str) -> UInt8[np.ndarray, "height width 3"
     """The picture in the bytes of a file called `name`, as `read_picture`."""
     if is_cut_off(data):
         raise ValueError(f"{name}: the picture is cut off after {len(data)} bytes; fetch it again")
+    require_modest_size(data, name)
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:  # such as a header that claims more pixels than there may be
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # such as a header that makes no sense
         picture = None
     if picture is None:
         raise ValueError(f"{name}: is no picture, or a damaged one; fetch it again")
@@ -136,7 +138,10 @@ class Video:
         self._container = av.open(
             f"file:{self.path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
         )
-        self._container.streams.video[0].thread_type = "AUTO"
+        stream = self._container.streams.video[0]
+        if stream.width * stream.height > MOST_PIXELS:
+            raise ValueError(f"{self.path}: has pictures of {stream.width} x {stream.height}, more than can be held")
+        stream.thread_type = "AUTO"
         self._frames, self._next = self._container.decode(video=0), 0
 
     def close(self) -> None:
