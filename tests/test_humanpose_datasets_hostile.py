@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 
 import h5py
 import numpy as np
@@ -174,3 +175,55 @@ def test_masks_that_claim_too_much_are_refused(tmp_path):
         masks[0, 0] = stored.create_dataset("#refs#/0", (100_000, 100_000), np.uint8).ref
     with pytest.raises(ValueError, match="must hold a mask for every frame under Masks: 'mask 0' of the shape"):
         read_boxes(tmp_path / "a.mat", [0])
+
+
+def nested(inner, times=6):
+    """Lists of lists whose pickle has a few hundred bytes, for what is in them is written once: 30 to the sixth."""
+    for _ in range(times):
+        inner = [inner] * 30
+    return inner
+
+
+CAMERA = {"R": np.eye(3), "T": np.zeros((3, 1)), "f": np.ones((2, 1)), "c": np.ones((2, 1)), "k": np.zeros((3, 1)),
+          "p": np.zeros((2, 1))}  # fmt: skip
+SPACE, VIEW = np.ones((2, 17, 3)), np.ones((2, 17, 2))
+
+
+@pytest.mark.parametrize(
+    ("points", "camera", "says"),
+    [
+        (nested([[0.0] * 3] * 17), CAMERA, "S9 must have arrays of numbers"),
+        (np.array([{}] * 4, object), CAMERA, "S9 must have arrays of numbers"),
+        (np.ones((60_000, 17, 3), np.uint8), CAMERA, "S9 has points"),
+        (SPACE, {**CAMERA, "k": nested(0.0)}, "a camera's k must be an array of 3 numbers"),
+        (SPACE, {**CAMERA, "k": np.zeros(1_000_000, np.uint8)}, "a camera's k must be an array of 3 numbers"),
+    ],
+)
+def test_positions_in_space_are_arrays_of_numbers(tmp_path, points, camera, says):
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S9": {"Walking": points}})
+    cameras = {("S9", name): camera for name in ("54138969", "55011271", "58860488", "60457274")}
+    (tmp_path / "cameras.pkl").write_bytes(pickle.dumps(cameras))
+    with pytest.raises(ValueError, match=says):
+        read_human36m(tmp_path)
+    (tmp_path / "cameras.pkl").write_bytes(pickle.dumps({key: CAMERA for key in cameras}))
+    takes = {f"Walking {number}": SPACE.copy() for number in range(40)}
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S9": takes})
+    assert len(read_human36m(tmp_path)) == 40 * 4 * 2
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S9": takes | {"Walking": takes["Walking 3"]}})
+    with pytest.raises(ValueError, match="the very joints of another recording"):
+        read_human36m(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"S1": {"Walking": [nested([[0.0] * 2] * 17)]}}, "must have arrays of numbers"),
+        ({"S1": {"Walking": [np.ones((60_000, 17, 2), np.uint8)]}}, "goes on for longer"),
+        ({"S1": {"Walking": [VIEW, VIEW]}}, "the very joints of another recording"),
+        ({5: {"Walking": [VIEW]}}, "must be names"),
+    ],
+)
+def test_positions_in_pictures_are_arrays_of_numbers(tmp_path, table, says):
+    np.savez(tmp_path / "data_2d_h36m_gt.npz", positions_2d=table)
+    with pytest.raises(ValueError, match=says):
+        read_human36m(tmp_path)
