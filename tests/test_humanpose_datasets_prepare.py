@@ -130,6 +130,11 @@ def test_who_cannot_be_cut_out_is_named(tmp_path):
     assert (again.people, again.written, again.kept) == (5, 1, 1)
     with pytest.raises(ValueError, match="not one of 1 people could be cut out"):
         prepare([replace(records[0], path=tmp_path / "no.png")], tmp_path / "none", "made", 64)
+    assert list((tmp_path / "none").iterdir()) == []
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    (tmp_path / "out" / "index.json").write_text(json.dumps({**index, "shards": [], "shard_count": 0}))
+    with pytest.raises(ValueError, match="holds nobody"):
+        PreparedPose(tmp_path / "out")
 
 
 KILLED = """

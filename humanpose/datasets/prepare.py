@@ -104,11 +104,13 @@ def prepare(
             # those further on that were sound before stay listed: a second kill must not lose them
             _write_whole(folder / INDEX, _index(settings, {**done, **entries}, whole=False))
         progress(end, len(ordered))
-    _write_whole(folder / INDEX, _index(settings, entries, whole=True))
     outcome.people = sum(entry["people"] for entry in entries.values())
     outcome.left_out = [(who, why) for entry in entries.values() for who, why in entry["left_out"]]
     if not outcome.people:
+        for name in (INDEX, *entries):  # a cache of nobody must not look like a whole one
+            (folder / name).unlink(missing_ok=True)
         raise ValueError(f"not one of {len(ordered)} people could be cut out of a picture: {outcome.left_out[0][1]}")
+    _write_whole(folder / INDEX, _index(settings, entries, whole=True))
     return outcome
 
 

@@ -53,6 +53,8 @@ class PreparedPose:
                 columns = {key: stored[key] for key in stored.files if key not in ("pixels", "ends")}
                 affines.append(columns["affine"])
                 self._add(path, columns)
+        if not self.records:
+            raise ValueError(f"{self.directory} holds nobody; `gaitnet datasets prepare` makes it again")
         self.affines: Float[np.ndarray, "record 2 3"] = np.concatenate(affines)
 
     def image(self, record: PoseRecord) -> UInt8[np.ndarray, "size size 3"]:
