@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from humanpose.datasets.prepare import FORMAT, INDEX, sha256_of
+from humanpose.datasets.fingerprints import sha256_of
+from humanpose.datasets.prepare import FORMAT, INDEX
 from humanpose.datasets.record import PoseRecord
 
 OPEN = 64
