@@ -110,7 +110,7 @@ def test_a_data_set_without_one_picture(lspet, tmp_path):
 
 
 def test_nothing_is_written_into_a_data_set(lspet, tmp_path):
-    """The index of a cache among walkers, or the numbers of a check beside COCO's json, would be read as annotations."""
+    """The index of a cache among walkers, or a check's numbers beside COCO's json, would be read as annotations."""
     (tmp_path / "link").symlink_to(lspet)
     for place in (lspet, lspet / "new", tmp_path / "link" / "new", lspet / ".." / "lspet" / "new"):
         for command, option in (("check", "--output"), ("prepare", "--to")):

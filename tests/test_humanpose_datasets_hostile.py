@@ -3,16 +3,25 @@
 import json
 import os
 import pickle
+import shutil
+import zipfile
 
+import cv2
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 
 from humanpose.datasets.coco import read_coco
 from humanpose.datasets.human36m import read_boxes, read_human36m
 from humanpose.datasets.mpii import read_mpii, read_mpii_h5
 from humanpose.datasets.pictures import picture_bytes, read_picture
+from humanpose.datasets.prepare import prepare
+from humanpose.datasets.prepared import PreparedPose
+from humanpose.datasets.record import PoseRecord
 from humanpose.datasets.survey import survey
+from humanpose.datasets.walkers import read_walkers
+from humanpose.skeleton import JOINTS
 
 OUTSIDE = ("/dev/zero", "../../secret.jpg", "a/../../b.jpg")
 
@@ -205,7 +214,7 @@ def test_positions_in_space_are_arrays_of_numbers(tmp_path, points, camera, says
     (tmp_path / "cameras.pkl").write_bytes(pickle.dumps(cameras))
     with pytest.raises(ValueError, match=says):
         read_human36m(tmp_path)
-    (tmp_path / "cameras.pkl").write_bytes(pickle.dumps({key: CAMERA for key in cameras}))
+    (tmp_path / "cameras.pkl").write_bytes(pickle.dumps(dict.fromkeys(cameras, CAMERA)))
     takes = {f"Walking {number}": SPACE.copy() for number in range(40)}
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S9": takes})
     assert len(read_human36m(tmp_path)) == 40 * 4 * 2
@@ -227,3 +236,91 @@ def test_positions_in_pictures_are_arrays_of_numbers(tmp_path, table, says):
     np.savez(tmp_path / "data_2d_h36m_gt.npz", positions_2d=table)
     with pytest.raises(ValueError, match=says):
         read_human36m(tmp_path)
+
+
+ENDLESS = 10**400
+"""No number of the computer's is as large; json reads it none the less."""
+
+
+def person_of_mpii(**changes):
+    return {"image": "a.jpg", "center": [9, 9], "scale": 1, "joints": [[5, 6]] * 16, "joints_vis": [1] * 16, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"scale": ENDLESS}, {"joints": [[ENDLESS, 6]] * 16}, {"center": [ENDLESS, 9]}, {"joints_vis": [ENDLESS] * 16}],
+)
+def test_numbers_beyond_all_numbers_in_mpii(tmp_path, changes):
+    (tmp_path / "train.json").write_text(json.dumps([person_of_mpii(**changes)]))
+    with pytest.raises(ValueError, match="person 1 must have"):
+        read_mpii(tmp_path)
+
+
+def test_numbers_beyond_all_numbers_in_coco_and_its_likes(tmp_path):
+    read = write_coco(tmp_path, "a.jpg", ENDLESS)
+    with pytest.raises(ValueError, match="annotation 4 must have 17 keypoints"):
+        read(tmp_path)
+    with pytest.raises(ValueError, match="must be annotations with images"):
+        read_human36m(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"size": [ENDLESS, 9]}, {"size": "[1e999, 9]"}, {"view": ENDLESS}])
+def test_numbers_beyond_all_numbers_in_walkers(tmp_path, changes):
+    content = {"joint_names": JOINTS, "size": [9, 9], "identity": "a", "view": 0, "frames": [], **changes}
+    (tmp_path / "a.json").write_text(json.dumps(content).replace('"[1e999, 9]"', "[1e999, 9]"))
+    with pytest.raises(ValueError, match="must be what is known of a walker"):
+        read_walkers(tmp_path)
+
+
+def test_endless_numbers_in_matlab_and_hdf5_files(tmp_path):
+    point = {"x": 1.0, "y": 2.0, "id": np.inf}
+    picture = {"image": {"name": "a.jpg"}, "annorect": {"annopoints": {"point": point}, "scale": 1.0}}
+    scipy.io.savemat(tmp_path / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": {"annolist": picture}})
+    with pytest.raises(ValueError, match=r"picture 1 of RELEASE\.annolist is damaged"):
+        read_mpii(tmp_path)
+    with h5py.File(tmp_path / "valid.h5", "w") as stored:
+        sound(stored)
+        del stored["imgname"]
+        stored["imgname"] = np.full((1, 4), np.inf)
+    with pytest.raises(ValueError, match="must be MPII's annotations as HDF5"):
+        read_mpii_h5(tmp_path / "valid.h5", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache")
+    cv2.imwrite(str(folder / "a.png"), np.zeros((90, 90, 3), np.uint8))
+    keypoints = np.full((16, 2), 40, np.float32)
+    record = PoseRecord(
+        folder / "a.png", None, np.array([5, 5, 60, 80], np.float32), keypoints, np.ones(16, bool), "made"
+    )
+    prepare([record], folder / "out", "made", 64)
+    return folder / "out"
+
+
+HEADERS = [
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (3,", b"(" * 3000, b"-" * 3000 + b"1", b"'''abc", b"{" * 99,
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999,), }",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (9" + b"9" * 30 + b",), }",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 16, 2), }",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_damaged_arrays_of_a_cache_are_one_sentence(tmp_path, cache, header):
+    shutil.copytree(cache, tmp_path / "out")
+    shard = tmp_path / "out" / "shard-00000.npz"
+    with zipfile.ZipFile(cache / shard.name) as whole, zipfile.ZipFile(shard, "w") as made:
+        for name in whole.namelist():
+            content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+            made.writestr(name, content if name == "keypoints.npy" else whole.read(name))
+    with pytest.raises(ValueError, match=r"shard-00000\.npz is damaged or missing"):
+        PreparedPose(tmp_path / "out")
+
+
+@pytest.mark.parametrize("changes", [{"file": "../a.npz"}, {"file": 3}, {"sha256": None, "file": "/dev/zero"}])
+def test_an_index_names_shards_of_its_own_folder(tmp_path, cache, changes):
+    index = json.loads((cache / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps({**index, "shards": [{**index["shards"][0], **changes}]}))
+    with pytest.raises(ValueError, match=r"index\.json is damaged or missing"):
+        PreparedPose(tmp_path)

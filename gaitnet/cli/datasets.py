@@ -141,7 +141,7 @@ def _require_outside(option: str, place: Path | None, folder: Path) -> None:
     """Refuse to write among a data set's own files: its reader would take ours for annotations the next time."""
     if place is not None and place.resolve().is_relative_to(folder.resolve()):
         raise ValueError(
-            f"{option}: {place} lies within the data set {folder}, whose files stay as they are; name a folder elsewhere"
+            f"{option}: {place} lies within the data set {folder}, whose files stay as they are; name another folder"
         )
 
 

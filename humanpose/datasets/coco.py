@@ -50,7 +50,7 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
         named = [(images[one["image_id"]], one) for one in people]
         for picture, _ in named:
             inside(root, picture)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"path {str(file)!r} must be COCO's person keypoints with images and annotations: "
             f"{type(error).__name__} {error}"
@@ -63,7 +63,7 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
             box = np.array(person["bbox"], np.float64)
             if table.shape != (3 * JOINTS,) or box.shape != (4,):
                 raise ValueError(f"it has {table.size // 3} joints and a bbox of {box.size}, not {JOINTS} and 4")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"path {str(file)!r}: annotation {person.get('id')} must have {JOINTS} keypoints of x, y, v and "
                 f"a bbox: {error}"

@@ -127,7 +127,7 @@ def read_human36m_json(path: str | Path) -> list[PoseRecord]:
             )
             for one in content["annotations"]
         ]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"path {str(file)!r} must be annotations with images and annotations as COCO has them: "
             f"{type(error).__name__} {error}"

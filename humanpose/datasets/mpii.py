@@ -74,7 +74,7 @@ def read_mpii_mat(path: str | Path, images: str | Path) -> list[PoseRecord]:
             action = _text(getattr(activities[number], "act_name", "")) if number < len(activities) else ""
             place = inside(Path(images), name)
             people = [_official(one) for one in _items(getattr(picture, "annorect", None))]
-        except (AttributeError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError, IndexError) as error:
             raise ValueError(
                 f"path {str(file)!r}: picture {number + 1} of RELEASE.annolist is damaged: {error}"
             ) from error

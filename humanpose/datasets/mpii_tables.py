@@ -43,7 +43,7 @@ def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
             ("normalize", heads, (count,)),
         ):  # fmt: skip
             require_shape(name, array, shape)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ValueError(
             f"path {str(file)!r} must be MPII's annotations as HDF5 with part (person, 16, 2), visible, center, scale, "
             f"imgname: {error}"
@@ -86,7 +86,7 @@ def read_mpii_json(path: str | Path, images: str | Path) -> list[PoseRecord]:
             require_shape("center", centre, (2,))
             name = str(person["image"])
             place = inside(Path(images), name)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"path {str(file)!r}: person {number + 1} must have image, center, scale, joints (16, 2) and "
                 f"joints_vis (16): {type(error).__name__} {error}"
