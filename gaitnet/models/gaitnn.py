@@ -27,6 +27,9 @@ from humanpose import ops
 FRAMES_PER_CALL = 512
 """How many frames `identification_vectors` puts through the network at once; bounds memory to about a gigabyte."""
 
+MOST_SUBJECTS = 1_000_000
+"""People that a training head may tell apart."""
+
 
 @dataclass(frozen=True)
 class GaitNNConfig:

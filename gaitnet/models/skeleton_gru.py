@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from gaitnet.models.gaitnn import BatchNorm, GaitNNConfig, GaitOutput, read_in_order
+from gaitnet.models.gaitnn import MOST_SUBJECTS, BatchNorm, GaitNNConfig, GaitOutput, read_in_order
 from gaitnet.pose_maps import GRID, WIDTH
 from gaitnet.recurrent import Recurrent, RecurrentUnit
 
