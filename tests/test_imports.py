@@ -199,10 +199,18 @@ def test_checker_lets_sound_code_pass(path: str, source: str):
     assert violations(source, path) == []
 
 
-@pytest.mark.parametrize("modules", ["gaitnet, humanpose", "gaitnet.cli.main"])
+@pytest.mark.parametrize("modules", ["gaitnet, humanpose", "gaitnet.cli.main", "gaitnet.__main__"])
 def test_import_is_light(modules: str):
     """What makes `import gaitnet` and `gaitnet --help` quick, without a stop-watch on a busy machine."""
     script = f"import sys, {modules}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [], f"{modules} pulls in {done.stdout.strip()}"
+
+
+def test_the_package_is_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "gaitnet", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("gaitnet ")

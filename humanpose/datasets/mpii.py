@@ -27,12 +27,12 @@ def read_mpii(directory: str | Path) -> list[PoseRecord]:
     """Everybody in the pictures of a folder with `images/` and MPII's annotations, in the order of the files.
 
     Of the annotations the official .mat is taken, or else all h5 and json files, each person once, held out where any
-    file holds them out; they lie in the folder itself, or in `annot/` or `annotations/`. Raises ValueError where there
-    is none.
+    file holds them out; they lie in the folder itself, or in `annot/` or `annotations/`, or the .mat in the folder
+    `mpii_human_pose_v1_u12_2/` of its archive. Raises ValueError where there is none.
     """
     root = Path(directory)
     places = [folder for folder in (root, root / "annot", root / "annotations") if folder.is_dir()]
-    for folder in places:
+    for folder in (*places, *sorted(root.glob("mpii_human_pose_v1*/"))):  # the archive unpacks into a folder of its own
         official = sorted(folder.glob("mpii_human_pose_v1*.mat"))
         if official:
             return read_mpii_mat(official[0], root / "images")
