@@ -18,7 +18,8 @@ LENGTHS = {
     "pelvis": (None, 0), "thorax": ("pelvis", 50), "upper_neck": ("thorax", 10), "head_top": ("upper_neck", 22),
     "r_hip": ("pelvis", 10), "l_hip": ("pelvis", 10), "r_shoulder": ("thorax", 16), "l_shoulder": ("thorax", 16),
     "r_knee": ("r_hip", 40), "l_knee": ("l_hip", 40), "r_ankle": ("r_knee", 40), "l_ankle": ("l_knee", 40),
-    "r_elbow": ("r_shoulder", 28), "l_elbow": ("l_shoulder", 28), "r_wrist": ("r_elbow", 25), "l_wrist": ("l_elbow", 25),
+    "r_elbow": ("r_shoulder", 28), "l_elbow": ("l_shoulder", 28), "r_wrist": ("r_elbow", 25),
+    "l_wrist": ("l_elbow", 25),
 }  # fmt: skip
 """Joint -> what it hangs from, and how far from it."""
 
@@ -64,7 +65,7 @@ def test_bodies_are_bodies_from_every_side():
 def test_joints_in_another_order_are_refused(order):
     people = records(bodies()[:, order])
     assert ORDER in kinds(people)
-    with pytest.raises(ValueError, match="no bodies, .*the joints stand in another order .*expected"):
+    with pytest.raises(ValueError, match=r"no bodies, .*the joints stand in another order .*expected"):
         require_people(people)
     assert kinds(people[:40]) == set()  # of a few, nothing can be said
 
@@ -74,7 +75,7 @@ def test_exchanged_and_turned_axes_are_refused():
     assert kinds(records(400 - bodies())) == {AXES}
     mirrored = bodies() * [-1, 1] + [400, 0]
     assert kinds(records(mirrored[:, FLIP])) == set()
-    with pytest.raises(ValueError, match="trunks lie, .*are x and y exchanged"):
+    with pytest.raises(ValueError, match=r"trunks lie, .*are x and y exchanged"):
         require_people(records(bodies()[..., ::-1]))
 
 

