@@ -256,6 +256,16 @@ def test_numbers_beyond_all_numbers_in_mpii(tmp_path, changes):
         read_mpii(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"scale": float("inf")}, {"scale": 1e300}, {"joints": [[1e300, float("nan")]] * 16}]
+)
+def test_endless_numbers_in_mpii_are_left_to_the_check(tmp_path, changes):
+    (tmp_path / "train.json").write_text(json.dumps([person_of_mpii(**changes)]))
+    (record,) = read_mpii(tmp_path)
+    assert np.isfinite(record.box).all()
+    assert np.isfinite(record.keypoints).all() == ("scale" in changes)
+
+
 def test_numbers_beyond_all_numbers_in_coco_and_its_likes(tmp_path):
     read = write_coco(tmp_path, "a.jpg", ENDLESS)
     with pytest.raises(ValueError, match="annotation 4 must have 17 keypoints"):

@@ -11,7 +11,6 @@ from humanpose.datasets.human36m_takes import CAMERAS, OF_32, Take, record_of, v
 from humanpose.datasets.record import PoseRecord
 from humanpose.datasets.restricted import read_npz, read_pickle_file
 
-
 LONGEST_TAKE = 50_000
 """Frames of a recording; the longest of the data set has 6,343."""
 

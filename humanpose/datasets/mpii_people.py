@@ -28,8 +28,9 @@ def person_of(
 ) -> PoseRecord:  # fmt: skip
     """A record of a person, whose joints and (lowered) centre count pixels from 1."""
     half = np.array([WIDE, 1.0]) * scale * PERSON / 2
-    keypoints = np.where(there[:, None], joints - 1, 0).astype(np.float32)
-    box = np.concatenate([centre - 1 - half, centre - 1 + half]).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # a scale or joint without end, which `check` tells of
+        keypoints = np.where(there[:, None], joints - 1, 0).astype(np.float32)
+        box = np.concatenate([centre - 1 - half, centre - 1 + half]).astype(np.float32)
     if not np.isfinite(box).all():
         box = box_from_keypoints(keypoints, there)
     return PoseRecord(path, None, box, keypoints, there, "mpii", hidden=hidden, head=head, split=split, action=action)
