@@ -166,7 +166,7 @@ def load_model(
         arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
     try:
         model = nnx.eval_shape(lambda: build(config(**settings)))
-    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError, MemoryError) as error:
         raise CheckpointError(f"config of {folder} does not describe a {name}: {error}") from error
     fill(model, arrays)
     return model, manifest["weights"]["sha256"]

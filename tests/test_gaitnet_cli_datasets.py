@@ -77,17 +77,19 @@ def test_prepare_and_go_on(lspet, tmp_path):
 
 
 def test_what_cannot_be_checked(lspet, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
     assert "which is not a folder" in bad("datasets", "check", "lspet", "--root", tmp_path / "no")
     assert "'joints'" in bad("datasets", "check", "lsp", "--root", tmp_path)
     assert "holds lspet" in bad("datasets", "check", "lsp", "--root", lspet)
     assert "MPII" in bad("datasets", "check", "mpii", "--root", lspet)
-    assert "Human3.6M" in bad("datasets", "prepare", "human36m", "--root", tmp_path, "--to", tmp_path / "c")
+    assert "Human3.6M" in bad("datasets", "prepare", "human36m", "--root", lspet.parent, "--to", tmp_path / "c")
     assert "COCO" in bad("datasets", "check", "coco", "--root", tmp_path)
     assert "KTH" in bad("datasets", "check", "kth", "--root", tmp_path)
     assert "gaitnet walkers make" in bad("datasets", "check", "walkers", "--root", lspet)
     assert "only human36m" in bad("datasets", "check", "lspet", "--root", lspet, "--action", "Walking")
-    assert "is a file" in bad("datasets", "check", "lspet", "--root", lspet, "--output", lspet / "joints.mat")
-    assert "is a file" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", lspet / "joints.mat")
+    assert "is a file" in bad("datasets", "check", "lspet", "--root", lspet, "--output", file)
+    assert "is a file" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", file)
     assert bad("datasets", "check", "imagenet", "--root", tmp_path)
     joints = scipy.io.loadmat(lspet / "joints.mat")["joints"]
     scipy.io.savemat(lspet / "joints.mat", {"joints": joints.transpose(1, 0, 2)})
@@ -98,13 +100,46 @@ def test_what_cannot_be_checked(lspet, tmp_path):
     assert not (tmp_path / "c").exists()
 
 
-def test_a_data_set_without_one_picture(lspet):
+def test_a_data_set_without_one_picture(lspet, tmp_path):
     for path in (lspet / "images").iterdir():
         path.unlink()
-    told = document("datasets", "check", "lspet", "--root", lspet, "--output", lspet / "seen")
+    told = document("datasets", "check", "lspet", "--root", lspet, "--output", tmp_path / "seen")
     assert told["read"] == 0
     assert [name.split("/")[-1] for name in told["written"]] == ["lspet.json"]
-    assert "not one of 12 people" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", lspet / "cache")
+    assert "not one of 12 people" in bad("datasets", "prepare", "lspet", "--root", lspet, "--to", tmp_path / "cache")
+
+
+def test_nothing_is_written_into_a_data_set(lspet, tmp_path):
+    """The index of a cache among walkers, or a check's numbers beside COCO's json, would be read as annotations."""
+    (tmp_path / "link").symlink_to(lspet)
+    for place in (lspet, lspet / "new", tmp_path / "link" / "new", lspet / ".." / "lspet" / "new"):
+        for command, option in (("check", "--output"), ("prepare", "--to")):
+            assert f"{option}: {place} lies within" in bad("datasets", command, "lspet", "--root", lspet, option, place)
+    assert sorted(file.name for file in lspet.iterdir()) == ["images", "joints.mat"]
+
+
+def test_one_bad_name_leaves_whole_results(tmp_path):
+    root = tmp_path / "coco"
+    root.mkdir()
+    cv2.imwrite(str(root / "a.png"), np.zeros((90, 90, 3), np.uint8))
+    names = ["a.png", "\ud800x.jpg", "n" * 300 + ".jpg", "\x1b]0;title\x07.jpg"]
+    person = {"keypoints": [9, 9, 0] * 14 + [20, 30, 2, 40, 50, 2, 60, 70, 2], "bbox": [5, 5, 60, 60]}
+    content = {
+        "images": [{"id": place, "file_name": name} for place, name in enumerate(names)],
+        "annotations": [{"image_id": place, "id": place, **person} for place in range(len(names))],
+    }
+    (root / "a.json").write_text(json.dumps(content))
+    text = good("datasets", "check", "coco", "--root", root, "--output", tmp_path / "seen")
+    assert "\x1b" not in text
+    assert "\\u001b]0;title" in "".join(text.split())
+    assert sorted(file.name for file in (tmp_path / "seen").iterdir()) == ["coco.json", "coco.png"]
+    (missing,) = [
+        one for one in json.loads((tmp_path / "seen" / "coco.json").read_text())["findings"]
+        if one["kind"] == "pictures missing"
+    ]  # fmt: skip
+    assert missing["count"] == 3
+    assert missing["examples"][0].endswith("/\ud800x.jpg")
+    assert document("datasets", "prepare", "coco", "--root", root, "--to", tmp_path / "cache")["people"] == 1
 
 
 @pytest.mark.parametrize(
@@ -120,10 +155,12 @@ def test_the_real_data_sets(data_root, tmp_path, name, people, files):
 
 
 def test_landmarks_and_walks_of_videos(data_root, tmp_path):
+    root = tmp_path / "kth"
+    root.mkdir()
     for file in (data_root / "kth_walking").iterdir():
         if file.name.startswith("person04_walking_d1"):
-            (tmp_path / file.name).symlink_to(file)
-    told = document("datasets", "prepare", "kth", "--root", tmp_path, "--to", tmp_path / "cache", "--every", 30)
+            (root / file.name).symlink_to(file)
+    told = document("datasets", "prepare", "kth", "--root", root, "--to", tmp_path / "cache", "--every", 30)
     prepared = PreparedPose(tmp_path / "cache")
     assert told["people"] == len(prepared.records) > 2
     assert {one.subject for one in prepared.records} == {"04"}
@@ -131,5 +168,5 @@ def test_landmarks_and_walks_of_videos(data_root, tmp_path):
     one = prepared.records[0]
     x, y = one.keypoints[one.visible].mean(0).astype(int)
     assert prepared.image(one)[y - 5 : y + 5, x - 3 : x + 3].mean() < 0.7 * prepared.image(one)[:, :20].mean()
-    checked = document("datasets", "check", "kth", "--root", tmp_path, "--every", 50)
+    checked = document("datasets", "check", "kth", "--root", root, "--every", 50)
     assert (checked["videos"], checked["read"]) == (1, 1)

@@ -234,3 +234,13 @@ def test_wrong_files_and_wishes_are_refused_in_a_sentence(place, trunk):
     assert "asks for 'os.system'" in bad("weights", "inspect", "bomb.pth")
     assert everything(place) == before
     assert "ran" not in os.listdir(place)
+
+
+def test_the_name_of_a_file_is_printed_plainly(place):
+    name = "e\x1b]0;title\x07\u202ekcart.h5"
+    write_keras(Path(name), {"layer": {"kernel": np.ones((3, 3, 2), np.float16)}})
+    printed = good("weights", "inspect", name)
+    assert printed.startswith(r"e\u001b]0;title\u0007\u202ekcart.h5: Keras HDF5 file")
+    done = run("weights", "convert", name, "--to", "out")
+    assert not {"\x1b", "\x07", "\u202e"} & set(printed + done.stdout + done.stderr)
+    assert document("weights", "inspect", name)["file"] == name

@@ -11,7 +11,7 @@ import scipy.io
 from humanpose.datasets import check as kinds
 from humanpose.datasets.check import check_people, count_joints, require_people, require_sound, splits_of
 from humanpose.datasets.lsp import read_lsp
-from humanpose.datasets.pictures import Video, decode_picture, pictures_of, read_picture
+from humanpose.datasets.pictures import Video, decode_picture, is_damaged_within, pictures_of, read_picture
 from humanpose.datasets.record import PoseRecord
 from humanpose.datasets.survey import survey
 from humanpose.skeleton import INDEX
@@ -182,6 +182,30 @@ def test_every_cut_of_a_picture_is_noticed(tmp_path):
     with pytest.raises(ValueError, match="cut off"):
         decode_picture(data[:2] + thumbnail + data[2:-50], "b.jpg")
     np.testing.assert_array_equal(decode_picture(data[:2] + thumbnail + data[2:], "b"), decode_picture(data, "b"))
+
+
+@pytest.mark.parametrize("how", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]])
+def test_wrong_bytes_within_a_jpeg_are_noticed(tmp_path, how, capfd):
+    """As a bad disc leaves them: the markers are whole, OpenCV reads it, and below the damage all rows are torn."""
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), cv2.resize(noise, (320, 240)), how)
+    whole = (tmp_path / "a.jpg").read_bytes()
+    assert not is_damaged_within(whole)
+    assert not is_damaged_within(b"no JPEG")
+    noticed = []
+    for start in range(1000, len(whole) - 2200, 1500):
+        bytes_of_another_file = np.random.default_rng(start).integers(0, 255, 2000, np.uint8).tobytes()
+        wrong = whole[:start] + bytes_of_another_file + whole[start + 2000 :]
+        noticed.append(is_damaged_within(wrong))
+    assert np.mean(noticed) > 0.9
+    assert noticed[-1]
+    (tmp_path / "b.jpg").write_bytes(wrong)
+    found = survey([person(str(tmp_path / name)) for name in ("a.jpg", "b.jpg")])
+    assert [one.examples for one in found.findings if one.kind == kinds.DAMAGED] == [
+        ["b.jpg: has wrong bytes in its middle; fetch it again"]
+    ]
+    assert found.read == 2
+    assert "error" not in capfd.readouterr().err
 
 
 def test_videos_that_cannot_be_read(tmp_path):

@@ -98,6 +98,15 @@ def test_the_official_file(tmp_path):
     assert records[0].head == pytest.approx(0.6 * 50)
 
 
+def test_the_official_file_in_the_folder_of_its_archive(tmp_path):
+    folder = tmp_path / "mpii_human_pose_v1_u12_2"
+    folder.mkdir()
+    write_mat(folder / OFFICIAL, {"a.jpg": [person(joints(0))], "b.jpg": [person(joints(1))]})
+    (tmp_path / "valid_images.txt").write_text("b.jpg\n")
+    found = [(one.path, one.split) for one in read_mpii(tmp_path)]
+    assert found == [(tmp_path / "images" / "a.jpg", "train"), (tmp_path / "images" / "b.jpg", "validation")]
+
+
 def test_someone_without_scale_is_boxed_by_joints(tmp_path):
     table = joints(3)
     write_mat(tmp_path / OFFICIAL, {"a.jpg": [person(table, scale=NOTHING, objpos=NOTHING, x1=NOTHING)]})
@@ -167,6 +176,47 @@ def test_json_and_h5_tell_of_the_same_person(tmp_path):
     (once,) = read_mpii(tmp_path)  # the person is in both files
     assert once.split == "validation"
     assert once.path == tmp_path / "images" / "a.jpg"
+
+
+def rows(*seeds, centre=(100.0, 90.0)):
+    """People of the json files, one of each seed."""
+    return [
+        {"image": f"{seed}.jpg", "center": list(centre), "scale": 2.0, "joints_vis": [1] * 16,
+         "joints": joints(seed).tolist()}
+        for seed in seeds
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folder", "train", "held_out", "everybody"),
+    [
+        ("annot", "train.json", "valid.json", "trainval.json"),
+        ("annotations", "mpii_train.json", "mpii_val.json", "mpii_trainval.json"),
+    ],
+)
+def test_nobody_held_out_is_learned_from(tmp_path, folder, train, held_out, everybody):
+    """The layouts of HRNet and mmpose: a third file lists both parts, and comes first by its name in one of them."""
+    (tmp_path / folder).mkdir()
+    for name, seeds in ((train, (0, 1, 2)), (held_out, (3, 4)), (everybody, range(6))):
+        (tmp_path / folder / name).write_text(json.dumps(rows(*seeds)))
+    split = {one.path.name: one.split for one in read_mpii(tmp_path)}
+    assert split == {"0.jpg": "train", "1.jpg": "train", "2.jpg": "train", "3.jpg": "validation",
+                     "4.jpg": "validation", "5.jpg": ""}  # fmt: skip
+    (tmp_path / folder / train).write_text(json.dumps(rows(*range(5))))  # whoever is in both, measures
+    assert sorted(one.split for one in read_mpii(tmp_path)) == ["", "train", "train", "train", *["validation"] * 2]
+
+
+def test_test_people_have_no_joints(tmp_path):
+    (tmp_path / "annot").mkdir()
+    nameless = [{key: row[key] for key in ("image", "center", "scale")} for row in rows(7, 8)]
+    (tmp_path / "annot" / "test.json").write_text(json.dumps(nameless))
+    assert read_mpii(tmp_path) == []
+    (tmp_path / "annot" / "train.json").write_text(json.dumps(rows(0)))
+    assert [one.path.name for one in read_mpii(tmp_path)] == ["0.jpg"]
+    nameless[1]["joints_vis"] = [1] * 16
+    (tmp_path / "annot" / "test.json").write_text(json.dumps(nameless))
+    with pytest.raises(ValueError, match="person 2 must have image"):
+        read_mpii(tmp_path)
 
 
 def test_names_as_numbers_and_hidden_joints_in_h5(tmp_path):

@@ -130,6 +130,11 @@ def test_who_cannot_be_cut_out_is_named(tmp_path):
     assert (again.people, again.written, again.kept) == (5, 1, 1)
     with pytest.raises(ValueError, match="not one of 1 people could be cut out"):
         prepare([replace(records[0], path=tmp_path / "no.png")], tmp_path / "none", "made", 64)
+    assert list((tmp_path / "none").iterdir()) == []
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    (tmp_path / "out" / "index.json").write_text(json.dumps({**index, "shards": [], "shard_count": 0}))
+    with pytest.raises(ValueError, match="holds nobody"):
+        PreparedPose(tmp_path / "out")
 
 
 KILLED = """
@@ -199,6 +204,24 @@ def test_a_flipped_byte_is_found_and_made_good(tmp_path):
     shard.unlink()
     with pytest.raises(ValueError, match="damaged or missing"):
         PreparedPose(tmp_path / "out")
+
+
+def test_pictures_that_changed_are_cut_out_again(tmp_path):
+    records = people(tmp_path / "in", 6)
+    prepare(records, tmp_path / "out", "made", 64, 3)
+    before = (tmp_path / "out" / "shard-00001.npz").read_bytes()
+    cv2.imwrite(str(records[3].path), np.full((120, 150, 3), 200, np.uint8))
+    assert prepare(records, tmp_path / "out", "made", 64, 3).written == 1
+    assert (tmp_path / "out" / "shard-00001.npz").read_bytes() != before
+    prepared = PreparedPose(tmp_path / "out")
+    assert (np.abs(prepared.image(prepared.records[3]).astype(int)[20:40, 20:40] - 200) < 5).all()
+    for one in records:  # who has put the pictures away keeps what was cut out of them
+        one.path.unlink()
+    again = prepare(records, tmp_path / "out", "made", 64, 3)
+    assert (again.people, again.written, again.kept) == (6, 0, 3)
+    opinion = np.ones((16, 3), np.float32)
+    with pytest.raises(ValueError, match="holds another cache"):
+        prepare([*records[:5], replace(records[5], opinion=opinion)], tmp_path / "out", "made", 64, 3)
 
 
 def test_another_cache_in_the_folder_is_kept(tmp_path):

@@ -294,3 +294,15 @@ def test_noise_within_a_sound_table_is_refused_or_read(tmp_path, noise):
     for name, reader in (("x.ckpt", tensorflow_v1), ("x.index", tensorflow_v2)):
         table_file(tmp_path / name, {b"": noise, b"v": noise})
         read_or_refused(reader.read, tmp_path / name)
+
+
+@pytest.mark.parametrize("boxes", [[[(0, -1)]] * 1500, [[(0, 0)]] * 2 + [[(0, -1)]], [[(0, 500)]] * 2])
+def test_slices_named_again_and_again_are_not_read_at_all(tmp_path, monkeypatch, boxes):
+    """The name of a slice takes thirty bytes, its numbers megabytes: each name would have them in memory once more."""
+    write_v1(tmp_path / "a.ckpt", {"x": np.zeros(1000, np.float32)}, {"x": boxes}, compress=True)
+    write_v2(tmp_path / "b", {"x": np.zeros(1000, np.float32)}, {"x": boxes})
+    monkeypatch.setattr(tensorflow_v1, "_slice", None)
+    monkeypatch.setattr(tensorflow_v2, "_numbers", None)
+    for arrays in (tensorflow_v1.read(tmp_path / "a.ckpt"), tensorflow_v2.read(tmp_path / "b.index")):
+        with pytest.raises(WeightsFileError, match=r"its slices hold|is named twice"):
+            arrays["x"]

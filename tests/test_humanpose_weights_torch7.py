@@ -93,9 +93,26 @@ def tensor(shape, steps, offset, size, numbers=None):
     return out.bytes()
 
 
+def bare(shape):
+    """A float tensor whose header has this shape, and a nil where its storage would be."""
+    out = T7()
+    out.integer(4), out.integer(1), out.text("V 1"), out.text("torch.FloatTensor"), out.integer(len(shape))
+    out.longs(*shape, *(1 for _ in shape), 1), out.integer(0)
+    return out.bytes()
+
+
+def test_empty_tensors_need_no_storage(tmp_path):
+    for shape in ((), (0,), (3, 0)):
+        assert len(formats.read(planted(tmp_path / "x.t7", bare(shape)))) == 0
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
+        (bare((200_000, 200_000)), "without numbers"),
+        (bare((3,)), "without numbers"),
+        (bare((-5, 3)), r"a tensor of the shape \(-5, 3\)"),
+        (bare((0, -5)), r"a tensor of the shape \(0, -5\)"),
         (tensor((3,), (1,), 0, 1 << 40, 3), "cut short"),
         (tensor((3,), (1,), 0, -1, 3), "cut short"),
         (tensor((4,), (1,), 0, 3), "claims more"),
@@ -104,7 +121,7 @@ def tensor(shape, steps, offset, size, numbers=None):
         (tensor((3,), (-1,), 2, 3), "reaches beyond"),
         (tensor((3,), (1,), -1, 3), "reaches beyond"),
         (tensor((1 << 40, 1 << 40), (0, 0), 0, 3), "claims more"),
-        (tensor((-3,), (1,), 0, 3), "none of an array"),
+        (tensor((-3,), (1,), 0, 3), "a tensor of the shape"),
         (tensor((3,), (1,), 0, 3) + b"\x00", "follow its only object"),
         (struct.pack("<4i", 4, 1, 1 << 30, 0), "cut short"),
         (struct.pack("<3i", 3, 1, 1 << 30), "cut short"),

@@ -19,7 +19,7 @@ GROUND_FLOOR = ("humanpose.ops", "humanpose.skeleton", "humanpose.models.mobilen
 """What the rest of gaitnet may use of humanpose."""
 
 CROPS = ("gaitnet/video/*",)
-"""Who may use humanpose.preprocess beside the faces."""
+"""Who may use humanpose.preprocess, and ask how large a picture is, beside the faces."""
 
 NUMERIC = (
     "humanpose/heatmaps.py", "humanpose/losses.py", "humanpose/metrics.py",
@@ -35,7 +35,7 @@ LIBRARIES = {
         "gaitnet/walkers/files.py", "gaitnet/datasets/*", "gaitnet/cli/*", "gaitnet/service/*", "train/*",
     ),
     "av": ("gaitnet/video/read.py", "gaitnet/video/write.py", "humanpose/datasets/pictures.py"),
-    "h5py": ("humanpose/datasets/*", "humanpose/weights/*"), "cdflib": ("humanpose/datasets/human36m.py",),
+    "h5py": ("humanpose/datasets/*", "humanpose/hdf5_listing.py"), "cdflib": ("humanpose/datasets/human36m.py",),
     "sklearn": ("gaitnet/identification/svm.py", "gaitnet/evaluation/calibration.py"),
     "orbax": ("train/checkpoint.py",),
     "fastapi": ("gaitnet/service/*",),
@@ -98,7 +98,7 @@ def forbidden_import(path: str, name: str) -> str | None:
     if room == "humanpose" and top == "gaitnet":
         return f"imports {name}; humanpose knows nothing of gait"
     if room == "gaitnet" and top == "humanpose" and not at(path, FACES):
-        floor = (*GROUND_FLOOR, "humanpose.preprocess") if at(path, CROPS) else GROUND_FLOOR
+        floor = (*GROUND_FLOOR, "humanpose.preprocess", "humanpose.picture_size") if at(path, CROPS) else GROUND_FLOOR
         if not within(name, floor):
             return f"imports {name}; here only {', '.join(floor)} of humanpose are open"
     if at(path, NUMERIC) and within(name, MODELS):
@@ -199,10 +199,18 @@ def test_checker_lets_sound_code_pass(path: str, source: str):
     assert violations(source, path) == []
 
 
-@pytest.mark.parametrize("modules", ["gaitnet, humanpose", "gaitnet.cli.main"])
+@pytest.mark.parametrize("modules", ["gaitnet, humanpose", "gaitnet.cli.main", "gaitnet.__main__"])
 def test_import_is_light(modules: str):
     """What makes `import gaitnet` and `gaitnet --help` quick, without a stop-watch on a busy machine."""
     script = f"import sys, {modules}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [], f"{modules} pulls in {done.stdout.strip()}"
+
+
+def test_the_package_is_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "gaitnet", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("gaitnet ")

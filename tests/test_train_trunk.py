@@ -87,6 +87,34 @@ def test_trunks_of_another_network_or_width_are_refused(mobile, tmp_path):
         take_trunk(abstract(MobilePose, MobilePoseConfig()), tmp_path)
 
 
+def test_trunks_that_do_not_fit_are_refused(mobile, tmp_path):
+    """Names that nothing goes by, as an older version would write them, must not pass for a trunk that was taken."""
+    arrays, manifest = checkpoint.load(mobile)
+    model = new_model(padded_like(PoseTaskConfig(width=WIDTH), mobile))
+    before = checkpoint.flatten(model)
+    strange = {name.replace("stem/", "stem/s/"): array for name, array in arrays.items()}
+    partial = {name: array for name, array in arrays.items() if not name.startswith("blocks/3/")}
+    nothing = {"stem/kernels": np.ones(3, np.float32)}
+    more = arrays | {"blocks/99/kernel": np.ones(3, np.float32)}
+    for wrong in (strange, partial, nothing, more):
+        checkpoint.save(tmp_path, wrong, manifest["config"], {}, "MobileNetV2")
+        with pytest.raises(ValueError, match="is not the trunk of this MobilePose: of its 255 arrays"):
+            take_trunk(model, tmp_path)
+    for path, array in checkpoint.flatten(model).items():
+        np.testing.assert_array_equal(array, before[path])
+    deep = InceptionResNetConfig(image_size=107, blocks_35=1, blocks_17=1)
+    whole = drawn(abstract(InceptionResNet, deep))
+    body = {path: array for path, array in whole.items() if not path.startswith(("head/", "tower/"))}
+    shallow = InceptionResNet(InceptionResNetConfig(image_size=107, blocks_35=1, blocks_17=0), rngs=nnx.Rngs(0))
+    for wrong in (
+        {path: array for path, array in body.items() if not path.startswith("blocks_35/")},
+        body | {"blocks_36/5/kernel": np.ones(3, np.float32)},
+    ):
+        checkpoint.save(tmp_path, wrong, asdict(deep), {}, "InceptionResNetTrunk")
+        with pytest.raises(ValueError, match="is not the trunk of this InceptionResNet"):
+            take_trunk(shallow, tmp_path)
+
+
 def test_one_starting_point_is_enough(mobile):
     done = CliRunner().invoke(app, ["pose", "--init", str(mobile), "--trunk", str(mobile)])
     assert done.exit_code == 2

@@ -24,13 +24,13 @@ def padded_like(config: PoseTaskConfig, directory: Path) -> PoseTaskConfig:
 
 
 def take_trunk(model: PoseNetwork, directory: Path) -> str:
-    """Give a pose network a trunk's weights; what the trunk has not stays as it is.
+    """Give a pose network a trunk's weights, all of them; what is no part of the trunk stays as it is.
 
     Returns:
         the sha256 of the weights.
 
     Raises:
-        ValueError: there is no trunk in the folder, or one of another network or width.
+        ValueError: there is no trunk in the folder, or one of another network or width, or with arrays missing.
 
     """
     arrays, manifest = checkpoint.load(directory)
@@ -48,6 +48,23 @@ def take_trunk(model: PoseNetwork, directory: Path) -> str:
         # the last 1x1 convolution is for classes of things
         arrays = {f"trunk/{name}": array for name, array in arrays.items() if not name.startswith("head/")}
     own = checkpoint.flatten(model)
-    # a network of fewer blocks takes as many as it has
-    checkpoint.fill(model, own | {name: array for name, array in arrays.items() if name in own})
+    body = {name for name in own if not name.startswith(("head/", "tower/"))}
+    missing, strange = sorted(body - arrays.keys()), sorted(arrays.keys() - body)
+    if isinstance(model, InceptionResNet):
+        # a network of fewer blocks takes as many as it has
+        strange = [name for name in strange if not _of_further_block(name, model)]
+    if missing or strange:
+        raise ValueError(
+            f"--trunk: {directory} is not the trunk of this {type(model).__name__}: of its {len(body)} arrays "
+            f"{len(missing)} are missing {missing[:2]}, and {len(strange)} others are there {strange[:2]}"
+        )
+    checkpoint.fill(model, own | {name: array for name, array in arrays.items() if name in body})
     return manifest["weights"]["sha256"]
+
+
+def _of_further_block(name: str, model: InceptionResNet) -> bool:
+    """Whether an array belongs to a residual block beyond those that the network has."""
+    row, _, rest = name.partition("/")
+    number = rest.partition("/")[0]
+    most = {"blocks_35": model.config.blocks_35, "blocks_17": model.config.blocks_17}.get(row)
+    return most is not None and number.isdecimal() and int(number) >= most

@@ -57,10 +57,11 @@ def check(
     gaitnet datasets check human36m --root h36m/ --action Walking --every 25
     """
     from gaitnet.cli.evaluate_output import folder_for
-    from gaitnet.evaluation.files import write_json
+    from gaitnet.evaluation.files import json_text, write_together
     from humanpose.datasets.survey import survey
 
     folder = folder_of(name, root)
+    _require_outside("--output", output, folder)
     place = folder_for(output)
     with waiting(f"reading {folder}"):
         records = records_of(name, folder, actions, every)
@@ -69,17 +70,17 @@ def check(
     document: dict[str, Any] = {"dataset": name.value, "folder": str(folder), **_plain(found)}
     written = []
     if place is not None:
-        from gaitnet.cli.datasets_sheet import write_sheet
+        from gaitnet.cli.datasets_sheet import sheet_of
 
+        contents: dict[Path, str | bytes] = {place / f"{name.value}.json": json_text(document)}
         if found.sound:
             shown = {id(person) for person in found.sound}
             odd = [(person, one.kind) for one in found.findings for person in one.records if id(person) in shown]
-            written.append(
-                write_sheet(place / f"{name.value}.png", f"{name.value}, {found.people} people", found.sound, odd)
-            )
+            sheet = sheet_of(f"{name.value}, {found.people} people", found.sound, odd)
+            contents = {place / f"{name.value}.png": sheet, **contents}
         else:
             note("no picture can be read, so there is no contact sheet")
-        written.append(write_json(place / f"{name.value}.json", document))
+        written = write_together(contents)
     if as_json:
         emit(document | {"written": [str(path) for path in written]})
         return
@@ -117,6 +118,7 @@ def prepare(
     folder = folder_of(name, root)
     if to.exists() and not to.is_dir():
         raise ValueError(f"--to: expected a folder, but {to} is a file")
+    _require_outside("--to", to, folder)
     with waiting(f"reading {folder}"):
         records = records_of(name, folder, actions, every)
     with bar(f"cutting people out of {folder}", "people") as progress:
@@ -133,6 +135,14 @@ def prepare(
         table(["left out", "why"], [[one["person"], one["reason"]] for one in left[:10]])
         if len(left) > 10:
             say(f"and {len(left) - 10:,} others; --json names all")
+
+
+def _require_outside(option: str, place: Path | None, folder: Path) -> None:
+    """Refuse to write among a data set's own files: its reader would take ours for annotations the next time."""
+    if place is not None and place.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"{option}: {place} lies within the data set {folder}, whose files stay as they are; name another folder"
+        )
 
 
 def _tell(name: Name, folder: Path, found: "Survey") -> None:

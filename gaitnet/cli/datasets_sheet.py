@@ -1,7 +1,6 @@
 """A contact sheet: people of a data set with their joints drawn, for somebody to look at."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,10 +18,8 @@ HIDDEN = 0.3
 """How solid a joint is drawn that is annotated behind something."""
 
 
-def write_sheet(
-    path: Path, title: str, people: "Sequence[PoseRecord]", odd: "Sequence[tuple[PoseRecord, str]]" = ()
-) -> Path:
-    """Write a PNG of SHOWN of the `people`, evenly spread, and of the first ODD of the `odd` with what is odd.
+def sheet_of(title: str, people: "Sequence[PoseRecord]", odd: "Sequence[tuple[PoseRecord, str]]" = ()) -> bytes:
+    """A PNG of SHOWN of the `people`, evenly spread, and of the first ODD of the `odd` with what is odd.
 
     Right limbs are orange, left ones blue, a joint that is hidden is see-through; the box is grey. Pictures that cannot
     be read have an empty tile.
@@ -33,7 +30,6 @@ def write_sheet(
     """
     import numpy as np
 
-    from gaitnet.evaluation.files import write_whole
     from gaitnet.overlay import LEFT, RIGHT, lettering
     from humanpose.datasets.check import name_of
 
@@ -55,7 +51,7 @@ def write_sheet(
         letters = lettering(text if len(text) < 46 else "\u2026" + text[-44:], 12, False)[:, : TILE - 8]
         top = 40 + row * (TILE + CAPTION) + TILE
         _write(sheet, letters, column * TILE + 4, top + 2, RIGHT if is_odd else (200, 205, 215))
-    return write_whole(path, _png(sheet))
+    return _png(sheet)
 
 
 def _tiles(people: "Sequence[PoseRecord]") -> "list[tuple[int, np.ndarray]]":

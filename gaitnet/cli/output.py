@@ -5,6 +5,7 @@ import dis
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -104,6 +105,7 @@ def stop_on_termination() -> None:
 
 def note(text: str, style: str = "") -> None:
     """Say something on stderr, as it is: no markup, no cutting into lines of a narrow terminal."""
+    text = plain(text)
     if style and sys.stderr.isatty():
         from rich.console import Console
 
@@ -180,12 +182,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
 
 
 def _takeable(text: str) -> str:
-    """The text with escapes, as JSON too reads them, for the letters that stdout cannot encode.
+    """The text with escapes, as JSON too reads them, for what a terminal acts upon and what stdout cannot encode.
 
     A terminal may be no UTF-8, and so may the name of a file: neither must stop a command that has done its work.
     """
     encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return plain(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def plain(text: str) -> str:
+    """The text with escapes for what a terminal would act upon: names in foreign files may colour, erase or retitle it.
+
+    Ends of lines stay, for texts of ours have several.
+    """
+    return _ACTED_UPON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_ACTED_UPON = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def writable(path: Path) -> Path:

@@ -35,7 +35,8 @@ def write_together(contents: Mapping[Path, str | bytes]) -> list[Path]:
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
             parts[path] = Path(name)
             with os.fdopen(handle, "wb") as file:
-                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                # half a surrogate, as names in foreign files have it, is no letter of UTF-8; JSON reads its escape
+                file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private, a report is not

@@ -32,11 +32,12 @@ class DetectorConfig:
     head_channels: int = 64
 
     def __post_init__(self) -> None:
-        if self.size < 64 or self.size % 32:
-            raise ValueError(f"size: expected a multiple of 32 pixels from 64, got {self.size}")
-        for name in ("width_multiplier", "head_channels"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if self.size % 32 or not 64 <= self.size <= 4096:
+            raise ValueError(f"size: expected a multiple of 32 pixels from 64 to 4096, got {self.size}")
+        # a checkpoint's own words: they decide how much memory is taken before its arrays are looked at
+        for name, most in (("width_multiplier", 8), ("head_channels", 4096)):
+            if not 0 < getattr(self, name) <= most:
+                raise ValueError(f"{name}: expected a number above 0, up to {most}, got {getattr(self, name)}")
 
 
 class Centres(NamedTuple):

@@ -27,6 +27,9 @@ from humanpose import ops
 FRAMES_PER_CALL = 512
 """How many frames `identification_vectors` puts through the network at once; bounds memory to about a gigabyte."""
 
+MOST_SUBJECTS = 1_000_000
+"""People that a training head may tell apart."""
+
 
 @dataclass(frozen=True)
 class GaitNNConfig:
@@ -54,13 +57,14 @@ class GaitNNConfig:
     batch_norm_decay: float = 0.999
 
     def __post_init__(self):
-        for name in ("channels", "grid", "layers", "size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        # a checkpoint's own words: they decide how much memory is taken before its arrays are looked at
+        for name, most in (("channels", 4096), ("grid", 256), ("layers", 16), ("size", 8192)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be 1 to {most}, got {getattr(self, name)}")
         if self.recurrent_unit not in ("GRU", "LSTM"):
             raise ValueError(f"recurrent_unit must be 'GRU' or 'LSTM', got {self.recurrent_unit!r}")
-        if self.subjects < 0:
-            raise ValueError(f"subjects must be 0 (no training head) or more, got {self.subjects}")
+        if not 0 <= self.subjects <= MOST_SUBJECTS:
+            raise ValueError(f"subjects must be 0 (no training head) to {MOST_SUBJECTS}, got {self.subjects}")
         if not 0 <= self.dropout < 1 or not 0 <= self.batch_norm_decay < 1:
             raise ValueError(
                 f"dropout and batch_norm_decay must lie in [0, 1), got {self.dropout}, {self.batch_norm_decay}"

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from gaitnet.models.gaitnn import BatchNorm, GaitNNConfig, GaitOutput, read_in_order
+from gaitnet.models.gaitnn import MOST_SUBJECTS, BatchNorm, GaitNNConfig, GaitOutput, read_in_order
 from gaitnet.pose_maps import GRID, WIDTH
 from gaitnet.recurrent import Recurrent, RecurrentUnit
 
@@ -29,11 +29,14 @@ class SkeletonGRUConfig:
     hidden: int = 256
 
     def __post_init__(self):
-        for name in ("layers", "size", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.subjects < 0 or not 0 <= self.dropout < 1:
-            raise ValueError(f"subjects must be 0 or more and dropout in [0, 1), got {self.subjects}, {self.dropout}")
+        # a checkpoint's own words: they decide how much memory is taken before its arrays are looked at
+        for name, most in (("layers", 16), ("size", 8192), ("hidden", 8192)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be 1 to {most}, got {getattr(self, name)}")
+        if not 0 <= self.subjects <= MOST_SUBJECTS or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"subjects must be 0 to {MOST_SUBJECTS} and dropout in [0, 1), got {self.subjects}, {self.dropout}"
+            )
 
 
 class SkeletonGRU(nnx.Module):

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from humanpose.picture_size import MOST_PIXELS, require_modest_size
+
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 # Demuxers that open further files or addresses, or draw pictures from plain text: never what a user means by a video.
 _REFUSED = frozenset(
@@ -149,9 +151,11 @@ class VideoReader:
         stream = streams[0]
         try:
             stream.thread_type = "AUTO"
-            codec = stream.codec_context.name
+            codec, pixels = stream.codec_context.name, stream.width * stream.height
         except (av.error.FFmpegError, AttributeError, RuntimeError):
             raise VideoError(f"{self.path}: its video stream is in a form that cannot be decoded") from None
+        if pixels > MOST_PIXELS:
+            raise VideoError(f"{self.path}: has pictures of {stream.width} x {stream.height}, more than can be held")
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         rate = rate if 0 < rate < 1000 else 25.0
         length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
@@ -227,13 +231,15 @@ class VideoReader:
                 index += 1
                 continue
             # imdecode of the bytes: imread prints to the terminal where a file is damaged
-            data = np.fromfile(name, np.uint8)
+            data = name.read_bytes()
             try:
-                image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-            except cv2.error:  # a header that announces more pixels than OpenCV takes
-                image = None
+                require_modest_size(data, name.name)
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+            except (ValueError, cv2.error) as error:
+                self._warn(f"{error if isinstance(error, ValueError) else name.name + ': is no picture'}; skipped")
+                continue
             if image is None:
-                self._warn(f"{name.name} is not a readable picture and was skipped")
+                self._warn(f"{name.name}: is not a readable picture; skipped")
                 continue
             size = size or (image.shape[1], image.shape[0])
             if (image.shape[1], image.shape[0]) != size:

@@ -9,18 +9,23 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from humanpose.datasets.bodies import unlike_bodies
 from humanpose.datasets.pictures import pictures_of
+from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.metrics import torso_length
 from humanpose.skeleton import INDEX, JOINTS
 
 SKELETON, NUMBERS, NO_JOINTS, NO_BOX = "other skeleton", "joints that are no numbers", "no joints", "no box"
 TORSO, ORIGIN, CROSSED, TWICE = "torso without length", "joints in the corner", "hips crossed", "people twice"
+ORDER, AXES = "no bodies", "trunks lie"
 OUTSIDE, MISSING, DAMAGED, SAME = "joints outside", "pictures missing", "pictures damaged", "pictures twice"
 
 MEANING = {
     SKELETON: "keypoints are not the 16 joints of this project",
     NUMBERS: "a visible joint is NaN or infinite",
+    ORDER: "over all people, lengths are not a body's: the joints stand in another order",
+    AXES: "over all people, trunks do not stand: x and y are exchanged, or y is counted from below",
     NO_JOINTS: "not one joint is visible",
     NO_BOX: "the box is no number, or under 8 pixels",
     TORSO: "a shoulder lies on the opposite hip",
@@ -29,11 +34,14 @@ MEANING = {
     TWICE: "the same picture has the same joints more than once",
     OUTSIDE: "a visible joint lies more than a pixel outside its picture",
     MISSING: "the file is not there",
-    DAMAGED: "the file is cut off, or no picture or video",
+    DAMAGED: "the file is cut off, has wrong bytes within, or is no picture or video",
     SAME: "files of other names with the same content",
 }
 
-UNUSABLE = (SKELETON, NUMBERS)
+OF_PEOPLE = (SKELETON, NUMBERS, ORDER, AXES, NO_JOINTS, NO_BOX, TORSO, ORIGIN, CROSSED, TWICE)
+"""What no picture is needed to tell."""
+
+UNUSABLE = (SKELETON, NUMBERS, ORDER, AXES)
 """With these there is no going on; people with the other oddities can be used, or left out."""
 
 NEARLY = 0.02
@@ -67,7 +75,7 @@ def name_of(record: PoseRecord) -> str:
 
 def check_people(records: Sequence[PoseRecord]) -> list[Finding]:
     """What is odd about people, as far as no picture is needed to tell."""
-    found = {kind: Finding(kind) for kind in (SKELETON, NUMBERS, NO_JOINTS, NO_BOX, TORSO, ORIGIN, CROSSED, TWICE)}
+    found = {kind: Finding(kind) for kind in OF_PEOPLE}
     sound = [record for record in records if is_ours(record)]
     for record in records:
         if not is_ours(record):
@@ -91,6 +99,9 @@ def check_people(records: Sequence[PoseRecord]) -> list[Finding]:
         for kind, people in odd.items():
             for row in np.flatnonzero(people):
                 found[kind].add(_told(kind, sound[row]), sound[row])
+        for kind, sentences in zip((ORDER, AXES), unlike_bodies(keypoints, seen), strict=True):
+            for sentence in sentences:
+                found[kind].add(sentence)
         _find_twice(found[TWICE], sound, keypoints, seen, torso)
     return [one for one in found.values() if one.count]
 
@@ -127,7 +138,7 @@ def require_sound(records: Sequence[PoseRecord], pictures: int = 8) -> None:
     wrong order or from pictures of another size.
     """
     require_people(records)
-    missing = [path for path in dict.fromkeys(record.path for record in records) if not path.is_file()]
+    missing = [path for path in dict.fromkeys(record.path for record in records) if not is_there(path)]
     if missing:
         raise ValueError(f"records: {len(missing)} files are missing, such as {missing[0]}; fetch the pictures as well")
     places = sorted(set(np.linspace(0, len(records) - 1, pictures).astype(int).tolist())) if pictures else []
@@ -144,7 +155,7 @@ def require_sound(records: Sequence[PoseRecord], pictures: int = 8) -> None:
 
 
 def require_people(records: Sequence[PoseRecord]) -> None:
-    """Refuse, by a ValueError: no people at all, another skeleton than this project's, joints that are no numbers."""
+    """Refuse, by a ValueError: nobody at all, another skeleton, joints that are no numbers, joints of no body."""
     if not records:
         raise ValueError("records: expected people, got none; check the folder and what was asked for")
     for finding in check_people(records):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from humanpose.datasets.places import inside, is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import from_coco
 
@@ -39,14 +40,17 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
     file = Path(path)
     root = file.parent if directory is None else Path(directory)
     name = file.stem.removeprefix("person_keypoints_")
-    split = next((part for word, part in _SPLITS.items() if word in name.lower()), "")
+    told = [part for word, part in _SPLITS.items() if word in name.lower()]
+    split = told[0] if len(told) == 1 else ""  # "trainval" tells of two
     places = [root / name, root / "images" / name, root / "images", file.parent, root]
     try:
         content = json.loads(file.read_bytes())
         images = {image["id"]: str(image["file_name"]) for image in content["images"]}
         people = [one for one in content["annotations"] if _counts(one)]
         named = [(images[one["image_id"]], one) for one in people]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        for picture, _ in named:
+            inside(root, picture)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"path {str(file)!r} must be COCO's person keypoints with images and annotations: "
             f"{type(error).__name__} {error}"
@@ -59,7 +63,7 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
             box = np.array(person["bbox"], np.float64)
             if table.shape != (3 * JOINTS,) or box.shape != (4,):
                 raise ValueError(f"it has {table.size // 3} joints and a bbox of {box.size}, not {JOINTS} and 4")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"path {str(file)!r}: annotation {person.get('id')} must have {JOINTS} keypoints of x, y, v and "
                 f"a bbox: {error}"
@@ -84,5 +88,5 @@ def _counts(person: dict[str, Any]) -> bool:
 def _folder(places: Sequence[Path], pictures: Sequence[str]) -> Path:
     """The first folder that has one of the first pictures; where none has, the first that exists."""
     some = pictures[:20]
-    there = (place for place in places if any((place / picture).is_file() for picture in some))
+    there = (place for place in places if any(is_there(place / picture) for picture in some))
     return next(there, next((place for place in places if place.is_dir()), places[0]))

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from humanpose.datasets.human36m_npz import read_positions
 from humanpose.datasets.human36m_takes import OF_32, Take, record_of, video_of, wanted
+from humanpose.datasets.places import inside, is_there
 from humanpose.datasets.record import PoseRecord
 
 WALKING = ("Walking",)
@@ -90,12 +91,14 @@ def read_boxes(path: str | Path, frames: Sequence[int]) -> Float[np.ndarray, "fr
     """
     import h5py
 
+    from humanpose.hdf5_listing import held, member
+
     boxes = np.full((len(frames), 4), np.nan)
     try:
         with h5py.File(path) as stored:
-            masks = stored["Masks"]
+            masks = held(member(stored, "Masks"), "Masks", "O")
             for row, frame in enumerate(frames):
-                mask = np.asarray(stored[masks[frame, 0]])  # MATLAB's columns are rows here
+                mask = np.asarray(held(stored[masks[frame, 0]], f"mask {frame}"))  # MATLAB's columns are rows here
                 columns, rows = np.nonzero(mask)
                 if len(rows):
                     boxes[row] = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
@@ -116,16 +119,21 @@ def read_human36m_json(path: str | Path) -> list[PoseRecord]:
         content = json.loads(file.read_bytes())
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         rows = [
-            (names[one["image_id"]], np.array(one["keypoints"], np.float64), np.array(one["bbox"], np.float64))
+            (
+                names[one["image_id"]],
+                _picture(file.parent, names[one["image_id"]]),
+                np.array(one["keypoints"], np.float64),
+                np.array(one["bbox"], np.float64),
+            )
             for one in content["annotations"]
         ]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"path {str(file)!r} must be annotations with images and annotations as COCO has them: "
             f"{type(error).__name__} {error}"
         ) from error
     records = []
-    for name, joints, box in rows:
+    for name, picture, joints, box in rows:
         if joints.shape != (51,) or box.shape != (4,):
             raise ValueError(
                 f"path {str(file)!r}: a person of {name} must have 17 joints of 3 numbers and a bbox of 4, got "
@@ -134,7 +142,7 @@ def read_human36m_json(path: str | Path) -> list[PoseRecord]:
         match = _FRAME.fullmatch(Path(name).stem)
         take = Take(match[1], match[2].replace("_", " "), match[3]) if match else Take("", "", "")
         corners = np.concatenate([box[:2], box[:2] + box[2:]])
-        records.append(record_of(_picture(file.parent, name), None, joints.reshape(17, 3)[:, :2], take, corners))
+        records.append(record_of(picture, None, joints.reshape(17, 3)[:, :2], take, corners))
     return records
 
 
@@ -142,14 +150,15 @@ def _picture(root: Path, name: str) -> Path:
     """Where an extracted frame lies; beside the json where it is nowhere."""
     recording = Path(name).stem.rpartition("_")[0]
     inner = Path(recording.partition("_")[0], recording, Path(name).name)
+    inside(root, str(inner))
     places = [
-        root / name,
+        inside(root, name),
         root / "images" / name,
         root / inner,
         root / "images" / inner,
         root.parent / "images" / inner,
     ]
-    return next((place for place in places if place.is_file()), places[0])
+    return next((place for place in places if is_there(place)), places[0])
 
 
 def _takes(root: Path) -> list[tuple[Take, Path]]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from humanpose.datasets.places import inside
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import box_from_keypoints
 from humanpose.skeleton import from_h36m
@@ -45,4 +46,4 @@ def record_of(
 
 def video_of(root: Path, take: Take) -> Path:
     """Where the official layout has a recording's video."""
-    return root / take.subject / "Videos" / f"{take.action}.{take.camera}.mp4"
+    return inside(root, f"{take.subject}/Videos/{take.action}.{take.camera}.mp4")

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from humanpose.datasets.check import name_of, require_people
+from humanpose.datasets.fingerprints import contents, fingerprint, sha256_of
 from humanpose.datasets.pictures import pictures_of
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import crop, crop_affine, to_crop
@@ -92,10 +93,10 @@ def prepare(
     bounds = np.linspace(0, len(ordered), count + 1).astype(int).tolist()
     settings = {"format": FORMAT, "name": name, "size": size, "context": CONTEXT, "pixels": pixels, "quality": QUALITY,
                 "shard_count": count, "people_given": len(ordered), "records_sha256": fingerprint(ordered)}  # fmt: skip
-    done = _done_before(folder, settings)
+    parts = {f"shard-{number:05d}.npz": (start, end) for number, (start, end) in enumerate(pairwise(bounds))}
+    done = _done_before(folder, settings, {file: ordered[start:end] for file, (start, end) in parts.items()})
     outcome, entries = Outcome(), {}
-    for number, (start, end) in enumerate(pairwise(bounds)):
-        file = f"shard-{number:05d}.npz"
+    for file, (start, end) in parts.items():
         if file in done:
             entries[file], outcome.kept = done[file], outcome.kept + 1
         else:
@@ -104,11 +105,13 @@ def prepare(
             # those further on that were sound before stay listed: a second kill must not lose them
             _write_whole(folder / INDEX, _index(settings, {**done, **entries}, whole=False))
         progress(end, len(ordered))
-    _write_whole(folder / INDEX, _index(settings, entries, whole=True))
     outcome.people = sum(entry["people"] for entry in entries.values())
     outcome.left_out = [(who, why) for entry in entries.values() for who, why in entry["left_out"]]
     if not outcome.people:
+        for name in (INDEX, *entries):  # a cache of nobody must not look like a whole one
+            (folder / name).unlink(missing_ok=True)
         raise ValueError(f"not one of {len(ordered)} people could be cut out of a picture: {outcome.left_out[0][1]}")
+    _write_whole(folder / INDEX, _index(settings, entries, whole=True))
     return outcome
 
 
@@ -120,28 +123,19 @@ def context_affine(box: Float[np.ndarray, "4"], size: int) -> Float[np.ndarray, 
     return crop_affine(np.array([x0, middle - half, x1, middle + half]), (size, size), CONTEXT)
 
 
-def fingerprint(records: Sequence[PoseRecord]) -> str:
-    """A sha256 of all that records say, but for the folder in which their pictures lie."""
-    whole = hashlib.sha256()
-    for one in records:
-        words = (one.path.name, one.frame, one.source, one.walks_left, one.head, one.split, one.subject, one.action,
-                 one.camera)  # fmt: skip
-        whole.update(repr(words).encode(errors="surrogateescape"))
-        for array in (one.box, one.keypoints):
-            whole.update(np.asarray(array, np.float32).tobytes())
-        whole.update(np.packbits(one.visible).tobytes())
-        whole.update(b"-" if one.hidden is None else np.packbits(one.hidden).tobytes())
-    return whole.hexdigest()
+def _unchanged(entry: dict[str, Any], records: Sequence[PoseRecord]) -> bool:
+    """Whether a shard's pictures are those it was cut from; pictures that are gone by now have not changed."""
+    before, now = entry.get("content"), list(contents(records).values())
+    if not isinstance(before, list) or len(before) != len(now):
+        return False  # of a version that did not tell
+    return all(new in ("", old) for old, new in zip(before, now, strict=True))
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file; OSError where it cannot be read."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _done_before(folder: Path, settings: dict[str, Any], parts: dict[str, Sequence[PoseRecord]]) -> dict[str, Any]:
+    """Entries of the shards that are there and sound, of pictures that have not changed since.
 
-
-def _done_before(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Entries of the shards that are there and sound; ValueError where the folder holds another cache."""
+    Raises ValueError where the folder holds another cache.
+    """
     if not (folder / INDEX).exists():
         return {}
     try:
@@ -157,9 +151,11 @@ def _done_before(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
         file: entry
         for file, entry in entries.items()
         # whose picture could not be read is tried again: it may have been fetched in the meantime
-        if all(why == UNPLACED for _, why in entry.get("left_out", ()))
+        if file in parts
+        and all(why == UNPLACED for _, why in entry.get("left_out", ()))
         and (folder / file).is_file()
         and sha256_of(folder / file) == entry.get("sha256")
+        and _unchanged(entry, parts[file])
     }
 
 
@@ -195,7 +191,7 @@ def _write_shard(
     content = stream.getvalue()
     _write_whole(path, content)
     return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "people": len(people),
-            "left_out": left_out}  # fmt: skip
+            "left_out": left_out, "content": list(contents(records).values())}  # fmt: skip
 
 
 def _each(records: Sequence[PoseRecord]) -> Iterator[tuple[PoseRecord, np.ndarray | None, str]]:

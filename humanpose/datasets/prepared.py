@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from humanpose.datasets.prepare import FORMAT, INDEX, sha256_of
+from humanpose.datasets.fingerprints import sha256_of
+from humanpose.datasets.places import inside
+from humanpose.datasets.prepare import FORMAT, INDEX
 from humanpose.datasets.record import PoseRecord
 
 OPEN = 64
@@ -39,8 +41,10 @@ class PreparedPose:
     def __init__(self, directory: str | Path, open_shards: int = OPEN) -> None:
         self.directory = Path(directory)
         self._index = _read_index(self.directory / INDEX)
-        self.name, self.size = str(self._index["name"]), int(self._index["size"])
-        self._digests = {self.directory / entry["file"]: str(entry["sha256"]) for entry in self._index["shards"]}
+        with _damage_told(self.directory / INDEX):
+            self.name, self.size = str(self._index["name"]), int(self._index["size"])
+            entries = self._index["shards"]
+            self._digests = {inside(self.directory, entry["file"]): str(entry["sha256"]) for entry in entries}
         self._most, self._lock = max(1, open_shards), threading.Lock()
         self._open: OrderedDict[Path, _Shard] = OrderedDict()
         self._sound: set[Path] = set()
@@ -51,8 +55,11 @@ class PreparedPose:
         for path in self._digests:
             with _damage_told(path), np.load(path, allow_pickle=False) as stored:
                 columns = {key: stored[key] for key in stored.files if key not in ("pixels", "ends")}
+                _require_shapes(columns)
                 affines.append(columns["affine"])
                 self._add(path, columns)
+        if not self.records:
+            raise ValueError(f"{self.directory} holds nobody; `gaitnet datasets prepare` makes it again")
         self.affines: Float[np.ndarray, "record 2 3"] = np.concatenate(affines)
 
     def image(self, record: PoseRecord) -> UInt8[np.ndarray, "size size 3"]:
@@ -128,10 +135,20 @@ class _damage_told:  # noqa: N801
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, RuntimeError)):
+        # NumPy and zipfile meet damaged bytes with whatever breaks first, from SyntaxError to MemoryError
+        if isinstance(error, Exception):
             raise ValueError(
                 f"{self.path} is damaged or missing: {error}; `gaitnet datasets prepare` makes it again"
             ) from error
+
+
+def _require_shapes(columns: dict[str, np.ndarray]) -> None:
+    """Refuse, by a ValueError, annotations that do not belong to the same people."""
+    count = len(columns["visible"])
+    shapes = {"visible": (16,), "keypoints": (16, 2), "box": (4,), "affine": (2, 3), "hidden": (16,)}
+    for name, column in columns.items():
+        if column.shape != (count, *shapes.get(name, ())):
+            raise ValueError(f"{name} has the shape {column.shape}, of {count} people")
 
 
 def _read_index(path: Path) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from humanpose.datasets.check import (
     outside,
     splits_of,
 )
-from humanpose.datasets.pictures import Video, decode_picture
+from humanpose.datasets.pictures import Video, decode_picture, is_damaged_within, picture_bytes
+from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import JOINTS
 
@@ -30,7 +31,7 @@ WORKERS = min(8, os.cpu_count() or 1)
 
 
 class Look(NamedTuple):
-    """One file: height and width in pixels, or 0 and why not; `digest` of a photograph's bytes."""
+    """One file: height and width in pixels, or 0 where it cannot be read; what is wrong; `digest` of its bytes."""
 
     path: Path
     height: int = 0
@@ -115,13 +116,17 @@ def _looks(by_file: dict[Path, list[PoseRecord]]) -> Iterator[Look]:
 
 def _look(of_file: tuple[Path, list[PoseRecord]]) -> Look:
     path, people = of_file
-    if not path.is_file():
+    if not is_there(path):
         return Look(path, kind=MISSING, trouble=str(path))
     try:
         if people[0].frame is None:
-            data = path.read_bytes()
+            data = picture_bytes(path)
             height, width = decode_picture(data, path.name).shape[:2]
-            return Look(path, height, width, hashlib.blake2b(data, digest_size=16).digest())
+            digest = hashlib.blake2b(data, digest_size=16).digest()
+            if is_damaged_within(data):
+                trouble = f"{path.name}: has wrong bytes in its middle; fetch it again"
+                return Look(path, height, width, digest, DAMAGED, trouble)
+            return Look(path, height, width, digest)
         return _look_at_video(path, max(one.frame or 0 for one in people))
     except OSError as error:
         return Look(path, kind=DAMAGED, trouble=f"{path.name}: {error.strerror}")

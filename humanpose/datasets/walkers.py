@@ -39,20 +39,20 @@ def read_walk(path: str | Path, every: int = 1) -> list[PoseRecord]:
         if names != JOINTS:
             raise ValueError(f"joint_names are {len(names)} others than this project's {len(JOINTS)}")
         width, height = (int(number) for number in content["size"])
+        limits = np.array([width - 0.5, height - 0.5])
         subject, action = str(content["identity"]), str(content.get("condition", ""))
         camera = f"{float(content['view']):.0f}"
         frames = content["frames"]
         keypoints = np.array([frame["keypoints"] for frame in frames], np.float32).reshape(-1, len(JOINTS), 2)
         shown = np.array([frame["visible"] for frame in frames], bool).reshape(-1, len(JOINTS))
-        boxes = [frame["box"] and np.array(frame["box"], np.float32).reshape(4) for frame in frames]
+        boxes = [None if frame["box"] is None else np.array(frame["box"], np.float32).reshape(4) for frame in frames]
         if not len(keypoints) == len(shown) == len(frames):
             raise ValueError("every frame needs 16 keypoints and 16 flags")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"path {str(file)!r} must be what is known of a walker (joint_names, size, identity, view, frames): "
             f"{type(error).__name__} {error}"
         ) from error
-    limits = np.array([width - 0.5, height - 0.5])
     inside = np.all(np.isfinite(keypoints) & (keypoints > -0.5) & (keypoints < limits), axis=-1)
     placed = np.where(inside[..., None], keypoints, np.float32(0))
     records = [

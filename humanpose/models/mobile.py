@@ -45,11 +45,12 @@ class MobilePoseConfig:
     def __post_init__(self) -> None:
         for name in ("image_height", "image_width"):
             value = getattr(self, name)
-            if value < 32 or value % 8:
-                raise ValueError(f"{name}: expected a multiple of 8 pixels, 32 or more, got {value}")
-        for name in ("width_multiplier", "joints", "head_channels"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+            if value % 8 or not 32 <= value <= 2048:
+                raise ValueError(f"{name}: expected a multiple of 8 pixels, 32 to 2048, got {value}")
+        # a checkpoint's own words: they decide how much memory is taken before its arrays are looked at
+        for name, most in (("width_multiplier", 8), ("joints", 1000), ("head_channels", 4096)):
+            if not 0 < getattr(self, name) <= most:
+                raise ValueError(f"{name}: expected a number above 0, up to {most}, got {getattr(self, name)}")
 
     @property
     def map_size(self) -> tuple[int, int]:

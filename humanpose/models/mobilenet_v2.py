@@ -53,10 +53,10 @@ class MobileNetV2Config:
     def __post_init__(self) -> None:
         if self.padding not in ("same", "symmetric"):
             raise ValueError(f'padding: expected "same" or "symmetric", got {self.padding!r}')
-        if not self.width > 0:
-            raise ValueError(f"width: expected a positive channel multiplier, got {self.width}")
-        if self.head < 0:
-            raise ValueError(f"head: expected a number of channels, or 0 for no head, got {self.head}")
+        if not 0 < self.width <= 8:
+            raise ValueError(f"width: expected a channel multiplier above 0, up to 8, got {self.width}")
+        if not 0 <= self.head <= 16384:
+            raise ValueError(f"head: expected a number of channels up to 16384, or 0 for no head, got {self.head}")
 
     def channels(self, at_width_one: int) -> int:
         """Scale a channel number to the nearest multiple of 8, but never more than 10% down (Keras, torchvision)."""

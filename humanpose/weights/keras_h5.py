@@ -3,7 +3,7 @@
 Every layer is a group that lists its weights; here they are named "layer/weight", such as "Conv1/kernel", whichever
 version of Keras wrote them. Only plain datasets within the file are read: links to other files, data kept outside and
 compressed data, which Keras never writes, are refused. The HDF5 library looks at the file in a process of its own
-(`hdf5_listing`), for damaged files can hang or crash it; the numbers are then read from where they lie.
+(`humanpose.hdf5_listing`), for damaged files can hang or crash it; the numbers are then read from where they lie.
 """
 
 import json
@@ -57,7 +57,7 @@ def read(path: str | Path) -> Arrays:
 
 def _listing(path: Path) -> dict:
     """What `hdf5_listing` says of a file; ValueError where it does not come to an end."""
-    script = Path(__file__).with_name("hdf5_listing.py")
+    script = Path(__file__).parents[1] / "hdf5_listing.py"
     try:
         done = subprocess.run(
             [sys.executable, "-P", str(script), str(path)], capture_output=True, timeout=SECONDS, check=False

@@ -155,11 +155,23 @@ def _ordered(number: int) -> bytes:
     return ((number & ((1 << 8 * size) - 1)) ^ header).to_bytes(size, "big")
 
 
-def join_slices(shape: tuple[int, ...], parts: Sequence[tuple[tuple[slice, ...], np.ndarray]]) -> np.ndarray:
-    """Lay slices into one array; ValueError where they leave a gap or overlap."""
-    held = sum(values.size for _, values in parts)
-    if not parts or held != math.prod(shape):
+def boxes_of(slices: Sequence[Slice], shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
+    """Where each slice lies in an array of `shape`, asked before any is read.
+
+    Raises ValueError where one lies outside, stands twice, or all together do not have as many numbers as the array: a
+    slice is named in thirty bytes, and a thousand names of the same one would have it read a thousand times.
+    """
+    boxes = [part.within(shape) for part in slices]
+    held = sum(math.prod(edge.stop - edge.start for edge in box) for box in boxes)
+    if not boxes or held != math.prod(shape):
         raise ValueError(f"its slices hold {held} of {math.prod(shape)} numbers")
+    if len({tuple((edge.start, edge.stop) for edge in box) for box in boxes}) < len(boxes):
+        raise ValueError("one of its slices is named twice")
+    return boxes
+
+
+def join_slices(shape: tuple[int, ...], parts: Sequence[tuple[tuple[slice, ...], np.ndarray]]) -> np.ndarray:
+    """Lay slices, as many numbers as `boxes_of` lets pass, into one array; ValueError where they overlap."""
     whole, covered = np.zeros(shape, parts[0][1].dtype), np.zeros(shape, bool)
     for box, values in parts:
         if covered[box].any():

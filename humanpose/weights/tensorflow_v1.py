@@ -16,6 +16,7 @@ from humanpose.weights.protobuf import (
     TYPES,
     Slice,
     Value,
+    boxes_of,
     fields,
     join_slices,
     number_of,
@@ -100,7 +101,7 @@ def _described(message: Value) -> tuple[str, tuple[int, ...], int, list[Slice]]:
 
 
 def _read(table: Table, name: str, shape: tuple[int, ...], stored: str, slices: list[Slice]) -> np.ndarray:
-    boxes = [part.within(shape) for part in slices]
+    boxes = boxes_of(slices, shape)
     parts = [_slice(table, slice_key(name, part), box, stored) for part, box in zip(slices, boxes, strict=True)]
     if len(parts) == 1 and parts[0].size == math.prod(shape):
         return parts[0].reshape(shape)

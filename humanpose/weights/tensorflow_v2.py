@@ -17,6 +17,7 @@ from humanpose.weights.crc32c import crc32c, masked
 from humanpose.weights.protobuf import (
     TYPES,
     Slice,
+    boxes_of,
     fields,
     join_slices,
     number_of,
@@ -127,7 +128,7 @@ def _read(
 ) -> np.ndarray:
     if not entry.slices:
         return _numbers(shards, entry, big_endian)
-    boxes = [part.within(entry.shape) for part in entry.slices]
+    boxes = boxes_of(entry.slices, entry.shape)
     parts = []
     for part, box in zip(entry.slices, boxes, strict=True):
         own = described.get(slice_key(name, part))

@@ -48,7 +48,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A view of a storage, strides in numbers; `storage` None for a tensor without numbers."""
+    """A view of a storage, strides in numbers; `storage` None for an empty tensor."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -195,9 +195,13 @@ class _Reader:
         strides = tuple(self.long_integer() for _ in range(axes))
         offset = self.long_integer() - 1
         storage = yield self.thing()
+        if any(size < 0 for size in shape):
+            raise ValueError(f"a tensor of the shape {shape}")
         if not isinstance(storage, Storage) or not axes or 0 in shape:
             if storage is not None and not isinstance(storage, Storage):
                 raise ValueError("a tensor whose numbers are no storage")
+            if storage is None and axes and 0 not in shape:
+                raise ValueError(f"a tensor of the shape {shape} without numbers")
             return Tensor(shape if axes else (0,), strides, 0, None)
         checked_shape(shape, 1, storage.length)  # a tensor that repeats its numbers would be larger than its storage
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))

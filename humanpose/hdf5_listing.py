@@ -1,12 +1,13 @@
-"""Where the weights lie in a Keras HDF5 file: a script of its own, whose process may crash or hang without harm.
+"""What may be trusted in an HDF5 file; and where the weights of Keras lie in one, told by a process of its own.
 
 `python hdf5_listing.py FILE` prints {"facts", "weights": [[name, shape, type, byte], ...]} or {"refused": sentence} as
 JSON. The HDF5 library is not made for damaged files: some make it loop for ever, some make it crash. `keras_h5` runs
 this with a limit of time and reads the numbers itself. Nothing of this project is imported here, so that it starts
-quickly.
+quickly. Data sets are small enough to be read at once, `member` by `member`, after `held` has looked at each.
 """
 
 import json
+import math
 import sys
 from typing import Any
 
@@ -18,8 +19,12 @@ MEMORY = 4 << 30
 """Bytes that this process may take up."""
 
 
-class RefusedError(Exception):
-    """What is said instead of a listing."""
+GAIN = 1040
+"""Bytes that one byte of the best compression here, gzip's, can stand for."""
+
+
+class RefusedError(ValueError):
+    """What is said instead of a listing, or of an array."""
 
 
 def listing(path: str) -> dict[str, Any]:
@@ -60,11 +65,39 @@ def member(group: Any, name: str) -> Any:
     """What lies at a path below a group, reached by plain links within the file alone."""
     found = group
     for part in name.split("/"):
-        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part not in ("", ".") else None
-        if not isinstance(link, h5py.HardLink):
+        if part in ("", ".") or not has(found, part):
             raise RefusedError(f"{name!r} is missing, or a link to elsewhere")
         found = found[part]
     return found
+
+
+def has(group: Any, name: str) -> bool:
+    """Whether a group has a plain link of that name; asked without following any, for some lead to other files."""
+    if not isinstance(group, h5py.Group) or not group.id.links.exists(name.encode()):
+        return False
+    return bool(group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD)
+
+
+def held(dataset: Any, name: str, kinds: str = "fiub", most: int = 1 << 28) -> h5py.Dataset:
+    """The dataset, if the file itself holds it: `kinds` of NumPy's types, `most` bytes.
+
+    A shape costs a file nothing, so it is held against the bytes that are there, of which each stands for GAIN at most
+    where they are compressed.
+    """
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in kinds:
+        raise RefusedError(f"{name!r} is no array of numbers or names")
+    if dataset.external or dataset.is_virtual:
+        raise RefusedError(f"what {name!r} holds is kept in another file")
+    settings = dataset.id.get_create_plist()
+    filters = [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
+    packing = [code for code in filters if code not in (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)]
+    if len(packing) > 1 or not set(packing) <= {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF}:
+        raise RefusedError(f"{name!r} is packed in a way that is not read here; gzip and lzf are")
+    there = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
+    claimed = max(math.prod(shape) for shape in (dataset.shape or (), dataset.chunks or ())) * dataset.dtype.itemsize
+    if claimed > min(there * (GAIN if packing else 1), most):
+        raise RefusedError(f"{name!r} of the shape {dataset.shape} claims more than the {there} bytes it has")
+    return dataset
 
 
 def plain(dataset: Any, name: str) -> h5py.Dataset:

@@ -1,0 +1,28 @@
+"""Where the pictures lie that annotations name: within their data set, and nowhere else."""
+
+import os
+from pathlib import Path, PurePath
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The place of a picture that annotations name, below `folder`.
+
+    Annotations are handed round: a name of theirs that leads out of the data set would have any file of this computer
+    read, or a device that never ends. Links are followed, for folders of pictures are often kept elsewhere.
+
+    Raises:
+        ValueError: the name is absolute, or goes up by "..".
+
+    """
+    place = PurePath(name)
+    if place.anchor or ".." in place.parts:
+        shown = name if len(name) <= 100 else f"{name[:100]}..."
+        raise ValueError(
+            f"the picture {shown!r} does not lie within the data set; names must be relative, without '..'"
+        )
+    return folder / place
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file; False as well for names that no file can have, which `Path.is_file` stumbles over."""
+    return os.path.isfile(path)
