@@ -5,6 +5,7 @@ import pickle
 import struct
 import time
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -185,6 +186,18 @@ def test_files_of_absurd_size_are_refused_unread(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="more than 1000 bytes"):
         restricted.read_pickle_file(tmp_path / "a.pkl")
     with pytest.raises(ValueError, match=r"x\.npy would unpack to 8128 bytes"):
+        restricted.read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{'descr': '<f8', 'fortran_order': False, 'shape': (9,), }", b"(" * 5000, b"-" * 9000 + b"1", b"{'descr': '<f8'"],
+)
+def test_headers_that_lie_or_are_none_are_refused(header, tmp_path):
+    member = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(64)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", member)
+    with pytest.raises(ValueError, match=r"must be a whole \.npz of plain data and arrays"):
         restricted.read_npz(tmp_path / "a.npz")
 
 

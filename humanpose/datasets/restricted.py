@@ -4,7 +4,10 @@ Data sets hand such files round (`cameras.pkl`, object arrays in .npz). `restric
 stands in for the functions of NumPy is here.
 """
 
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,25 +133,35 @@ def read_npz(path: str | Path) -> dict[str, Any]:
 
     Raises ValueError where it is no .npz, is damaged, or holds more than plain data and arrays.
     """
-    found = {}
+    found: dict[str, Any] = {}
+    left = MOST_BYTES
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                if entry.file_size > MOST_BYTES:
-                    raise ValueError(f"{entry.filename} would unpack to {entry.file_size} bytes")
+                left -= entry.file_size
+                if left < 0:
+                    raise ValueError(
+                        f"{entry.filename} would unpack to {entry.file_size} bytes, too many with the rest"
+                    )
                 with archive.open(entry) as stream:
                     version = np.lib.format.read_magic(stream)
                     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
                     shape, in_columns, dtype = header[version](stream)
-                    content = stream.read()
+                    bytes_left = entry.file_size - stream.tell()
+                    if not dtype.hasobject and math.prod(shape) * dtype.itemsize != bytes_left:
+                        raise ValueError(f"{entry.filename} is no array of {shape} in {bytes_left} bytes")
+                    content = bytearray(stream.read())
                 name = entry.filename.removesuffix(".npy")
                 if dtype.hasobject:
-                    array = read_pickle(content)
+                    array = read_pickle(bytes(content))
                     found[name] = array.item() if isinstance(array, np.ndarray) and array.shape == () else array
                 else:
-                    plain = np.frombuffer(bytearray(content), dtype)
+                    plain = np.frombuffer(content, dtype)
                     found[name] = plain.reshape(shape, order="F" if in_columns else "C")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
+        SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         raise ValueError(f"path {str(path)!r} must be a whole .npz of plain data and arrays: {error}") from error
     return found
 
