@@ -5,14 +5,37 @@ import os
 import cv2
 import numpy as np
 import scipy.io
+from test_humanpose_datasets_bodies import bodies
 from test_humanpose_datasets_human36m import positions, write_take
 from test_humanpose_datasets_mpii import person, write_mat
 
 from humanpose.datasets.human36m_takes import CAMERAS
 from humanpose.datasets.mpii import OFFICIAL
+from humanpose.skeleton import INDEX
 
 SIDE = 96
 """Height and width of the photographs."""
+
+OF_LSP = [
+    INDEX[name]
+    for name in [
+        "r_ankle",
+        "r_knee",
+        "r_hip",
+        "l_hip",
+        "l_knee",
+        "l_ankle",
+        "r_wrist",
+        "r_elbow",
+        "r_shoulder",
+        "l_shoulder",
+        "l_elbow",
+        "l_wrist",
+        "upper_neck",
+        "head_top",
+    ]
+]
+"""LSP's joints, in its order."""
 
 
 def body(seed):
@@ -44,8 +67,9 @@ def mpii(folder, validation=True):
 
 def lsp(folder, count, extended):
     """LSP or its extended set; every photograph is one and the same file."""
-    rng = np.random.default_rng(count)
-    points = rng.uniform(15, SIDE - 15, (count, 14, 2))
+    everything = bodies(count, seed=count)[:, OF_LSP]
+    least, most = everything.min(1, keepdims=True), everything.max(1, keepdims=True)
+    points = 15 + (everything - least) * (SIDE - 30) / (most - least).max(-1, keepdims=True)
     flags = np.full((count, 14, 1), 1.0 if extended else 0.0)
     table = np.concatenate([points, flags], -1).transpose((1, 2, 0) if extended else (2, 1, 0))
     names = [f"im{number + 1:0{5 if extended else 4}d}.jpg" for number in range(count)]

@@ -64,7 +64,8 @@ def once(records: list[PoseRecord]) -> list[PoseRecord]:
     """Without people whom two files annotate: the first stays, held out where any of the files holds them out.
 
     A file of everybody (`trainval.json`) knows nothing of the split, and a person who measures in one file must not be
-    learned from because another one lists them too.
+    learned from because another one lists them too. Where the other files tell who measures, but not who is to be
+    learned from, the others of such a file are, but for those in the same pictures.
     """
     known: dict[tuple[str, bytes, bytes], PoseRecord] = {}
     for record in records:
@@ -73,7 +74,14 @@ def once(records: list[PoseRecord]) -> list[PoseRecord]:
         first = known.setdefault(key, record)
         if _STRENGTH.index(record.split) > _STRENGTH.index(first.split):
             known[key] = replace(first, split=record.split)
-    return list(known.values())
+    people = list(known.values())
+    held_out = {record.path.name for record in people if record.split in ("validation", "test")}
+    if not held_out or any(record.split == "train" for record in people):
+        return people
+    return [
+        replace(record, split="train") if not record.split and record.path.name not in held_out else record
+        for record in people
+    ]
 
 
 _STRENGTH = ("", "train", "validation", "test")
