@@ -72,6 +72,7 @@ ARMS = {
     "loss: sigmoid cross entropy on discs": Arm(sigmoid_cross_entropy, "disc", 5.0),
     "loss: mean square on Gaussians": Arm(mean_square),
     "augmentation: none": Arm(augment=IDENTITY),
+    "augmentation: strong": Arm(augment=AugmentConfig(rotation=40.0, turned=0.05)),
     "augmentation: the original's list": Arm(augment=ORIGINAL),
     "augmentation: half bodies too": Arm(augment=dataclasses.replace(PHOTOGRAPHS, half_body=0.3)),
     "augmentation: no erasing": Arm(augment=dataclasses.replace(PHOTOGRAPHS, erase=0.0)),

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
 from humanpose import ops
 from humanpose.heatmaps import decode_smoothed, smooth
 from humanpose.models.mobilenet_v2 import BatchNorm, draw_kernel
-from humanpose.models.scoring import ScoringHead, drop_out
+from humanpose.models.scoring import ScoringHead, ScoringNetwork, drop_out
 from humanpose.pooling import average_pool, max_pool
 
 STRIDE = 17
@@ -241,7 +241,7 @@ class AuxiliaryTower(nnx.Module):
         return self.conv_2a(self.conv_1b(mean, train, lowering), train, lowering)
 
 
-class InceptionResNet(nnx.Module):
+class InceptionResNet(ScoringNetwork):
     """Person crops -> sigmoid joint maps and the 17 x 17 x 32 pose features of the original HumanPoseNN.
 
     Images are RGB, 0..255, uint8 or float, (batch, height, width, 3), meant to be square and of the config's size.
@@ -270,44 +270,6 @@ class InceptionResNet(nnx.Module):
         )
         self.tower = AuxiliaryTower(channel, config, rngs=rngs)
         self.head = ScoringHead(self.tower.channels, config.features, config.joints, STRIDE, rngs=rngs)
-
-    def __call__(
-        self,
-        images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"],
-        train: bool = False,
-        lowering: ops.Lowering = "auto",
-        rngs: nnx.Rngs | None = None,
-    ) -> Float[Array, "batch map_height map_width joint"]:
-        """Joint logits, smoothed, at 289 / 299 of the image's size.
-
-        `train` normalises by the batch's statistics, moves the running ones, and drops out with `rngs`.
-        """
-        return self.score(images, train, lowering, rngs)[1]
-
-    def to_maps(
-        self, logits: Float[Array, "batch map_height map_width joint"]
-    ) -> Float[Array, "batch map_height map_width joint"]:
-        """How probable each joint is at every pixel of its map (sigmoid)."""
-        return nnx.sigmoid(logits)
-
-    def joint_maps(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> Float[Array, "batch map_height map_width joint"]:
-        """Sigmoid maps of the joints."""
-        return self.to_maps(self(images))
-
-    def pose_features(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> Float[Array, "batch grid grid feature"]:
-        """What the original's GaitNN reads: the last layer before the joints are painted."""
-        return self.score(images)[0]
-
-    def forward(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch grid grid feature"]]:
-        """(joint maps, pose features) of one pass through the network."""
-        features, logits = self.score(images)
-        return self.to_maps(logits), features
 
     def score(
         self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None

@@ -1,10 +1,10 @@
-"""The head of both original pose networks: features of few channels, painted into one large logit map per joint."""
+"""What both original pose networks share: a head that paints features of few channels into one large map per joint."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from humanpose import ops
 from humanpose.models.mobilenet_v2 import draw_kernel
@@ -28,6 +28,54 @@ class ScoringHead(nnx.Module):
         scored = scored + self.bias[...].astype(images.dtype)[None, None, None]
         painted = ops.transposed_convolution(scored, self.up_kernel[...].astype(images.dtype), lowering)
         return scored.astype(jnp.float32), painted.astype(jnp.float32) + self.up_bias[...][None, None, None]
+
+
+class ScoringNetwork(nnx.Module):
+    """What both original networks do with the pose features and the logits of `score`, which each computes its way."""
+
+    def __call__(
+        self,
+        images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"],
+        train: bool = False,
+        lowering: ops.Lowering = "auto",
+        rngs: nnx.Rngs | None = None,
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """Joint logits, about as large as the image.
+
+        `train` normalises by the batch's statistics, moves the running ones, and drops out with `rngs`.
+        """
+        return self.score(images, train, lowering, rngs)[1]
+
+    def to_maps(
+        self, logits: Float[Array, "batch map_height map_width joint"]
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """How probable each joint is at every pixel of its map (sigmoid)."""
+        return nnx.sigmoid(logits)
+
+    def joint_maps(
+        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
+    ) -> Float[Array, "batch map_height map_width joint"]:
+        """Sigmoid maps of the joints."""
+        return self.to_maps(self(images))
+
+    def pose_features(
+        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
+    ) -> Float[Array, "batch grid grid feature"]:
+        """The last layer before the joints are painted."""
+        return self.score(images)[0]
+
+    def forward(
+        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
+    ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch grid grid feature"]]:
+        """(joint maps, pose features) of one pass through the network."""
+        features, logits = self.score(images)
+        return self.to_maps(logits), features
+
+    def score(
+        self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
+    ) -> tuple[Array, Array]:
+        """(pose features, logits)."""
+        raise NotImplementedError
 
 
 def drop_out(
