@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from gaitnet.evaluation.legs import ANKLES, KNEES, checked, jitter, legs_right, other_leg, stances, walks
+from gaitnet.evaluation.legs import ANKLES, KNEES, Checked, checked, jitter, legs_right, other_leg, stances, walks
 from humanpose.skeleton import INDEX
 
 RATE = 25.0
@@ -105,7 +105,7 @@ def test_jitter_is_what_was_put_in(scale):
 
 def test_enough_references_were_looked_at():
     verdicts = checked()
-    clear = [key for key, verdict in verdicts.items() if verdict != "unclear"]
+    clear = [key for key, seen in verdicts.items() if seen.legs != "unclear"]
     assert len(verdicts) == 270
     assert len(clear) >= 200
     assert {film for film, _ in clear} >= {"demo1", "demo2", "demo4", "demo6"}
@@ -123,8 +123,32 @@ def test_the_list_names_frames_of_the_references(data_root):
     for film, verdicts in told.items():
         folder = "clips" if film.startswith("demo") else "kth_walking"
         records = read_landmarks(data_root / folder / f"{film}.reference.json")
+        wrong = verdicts.pop("wrong", [])
         places = list(chain.from_iterable(verdicts.values()))
         assert len({place for _, place in places}) == len(places)
         assert all(records[place].frame == frame for frame, place in places), film
         for _, place in chain(verdicts.get("sound", []), verdicts.get("exchanged", [])):
             assert any(records[place].visible[both].all() for both in (KNEES, ANKLES)), (film, place)
+        for frame, place, *names in wrong:
+            record, seen = records[place], checked()[film, place]
+            assert (frame, seen.legs != "unclear") == (record.frame, True)
+            joints, visible = seen.put_right(record.keypoints, record.visible)
+            lost = sum(INDEX[name] not in KNEES + ANKLES for name in names)
+            arms = np.setdiff1d(np.arange(16), KNEES + ANKLES)
+            assert record.visible[arms].sum() - visible[arms].sum() == lost
+            assert not visible[[INDEX[name] for name in names]].any()
+            assert set(map(tuple, joints)) == set(map(tuple, record.keypoints))
+
+
+def test_a_reference_is_put_right_by_what_was_seen():
+    keypoints = np.arange(32.0).reshape(16, 2)
+    visible = np.ones(16, bool)
+    visible[KNEES[0]] = False
+    joints, seen = Checked("exchanged", [INDEX["l_wrist"]]).put_right(keypoints, visible)
+    assert np.array_equal(joints[ANKLES], keypoints[ANKLES[::-1]])
+    assert np.array_equal(joints[KNEES], keypoints[KNEES[::-1]])
+    # the knee that was not to be seen is the other one now
+    assert np.flatnonzero(~seen).tolist() == sorted([KNEES[1], INDEX["l_wrist"]])
+    same, sees = Checked("sound", []).put_right(keypoints, visible)
+    assert np.array_equal(same, keypoints)
+    assert np.array_equal(sees, visible)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gaitnet.evaluation.files import write_whole
-from gaitnet.evaluation.legs import ANKLES, KNEES, legs_right, other_leg
+from gaitnet.evaluation.legs import ANKLES, KNEES, exchange_legs, legs_right
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 
@@ -74,9 +74,7 @@ def with_legs(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
         for place, record in enumerate(seen):
             keypoints, visible = record.keypoints, record.visible.copy()
             if place in exchanged:
-                keypoints = other_leg(keypoints)
-                for both in (KNEES, ANKLES):
-                    visible[both] = record.visible[both[::-1]]
+                keypoints, visible = exchange_legs(keypoints, visible)
             if place in unclear:
                 visible[KNEES + ANKLES] = False
             told.append(replace(record, keypoints=keypoints, visible=visible))

@@ -46,9 +46,10 @@ LEAD = (
     "by the box that MPII and Human3.6M tell; \u201cas followed\u201d, the people are followed in the video as "
     "by `gaitnet describe`, and whoever is not is missed. Whoever walks to the left is mirrored. BlazePose references "
     "are estimates, which now and then take one leg for the other; only their 12 limb joints count. Legs are told "
-    "by knees and ankles together; for over 200 references somebody looked whether their legs are the right ones, and "
-    "those that are not are corrected. A foot stands where its reference rests; the jitter is what its ankle departs "
-    "from its own steady way. Intervals are 95 %, by bootstrap over people (films, for the clips and Human3.6M)."
+    "by knees and ankles together; over 200 references somebody looked at one by one: legs that are not the right ones "
+    "are put right there, and joints that plainly lie beside the body do not count. A foot stands where its reference "
+    "rests; the jitter is what its ankle departs from its own steady way. Intervals are 95 %, by bootstrap over people "
+    "(films, for the clips and Human3.6M)."
 )
 
 

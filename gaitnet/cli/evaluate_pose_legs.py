@@ -36,7 +36,7 @@ class Legs:
     def right(self, by_eye: bool) -> "tuple[Rate, int]":
         """Share of references whose legs are not exchanged in what was found, and how many could not be told.
 
-        With `by_eye`, over the references whose legs somebody looked at; those that had them exchanged are corrected.
+        With `by_eye`, over the references that somebody looked at, put right.
         """
         import numpy as np
 
@@ -48,7 +48,7 @@ class Legs:
         return over_people(right[:, None], np.array(pictures.owners)), int(np.isnan(right).sum())
 
     def pck(self, threshold: float) -> "Rate":
-        """PCK over the references that somebody looked at, with their legs corrected."""
+        """PCK over the references that somebody looked at, put right."""
         from gaitnet.cli.evaluate_pose_tally import Tally
         from humanpose.skeleton import LIMB_JOINTS
 
@@ -60,23 +60,23 @@ class Legs:
         import numpy as np
 
         from gaitnet.cli.evaluate_pose_pictures import Pictures
-        from gaitnet.evaluation.legs import checked, other_leg
+        from gaitnet.evaluation.legs import checked
 
-        verdicts = [checked().get((one.film, one.place), "unclear") for one in self.seen]
-        kept = [
-            (one, verdict)
-            for one, verdict in zip(self.seen, verdicts, strict=True)
-            if not by_eye or verdict != "unclear"
-        ]
+        kept = []
+        for one in self.seen:
+            joints, visible = one.record.keypoints, one.record.visible
+            if by_eye:
+                seen = checked().get((one.film, one.place))
+                if seen is None or seen.legs == "unclear":
+                    continue
+                joints, visible = seen.put_right(joints, visible)
+            kept.append((one, joints, visible))
         shape = (len(kept), 16, 2)
-        keypoints = np.array([one.record.keypoints for one, _ in kept], np.float64).reshape(shape)
-        if by_eye:
-            wrong = np.array([verdict == "exchanged" for _, verdict in kept], bool)
-            keypoints[wrong] = other_leg(keypoints[wrong])
-        visible = np.array([one.record.visible for one, _ in kept], bool).reshape(shape[:2])
-        found = np.array([one.found for one, _ in kept], np.float64).reshape(shape)
+        keypoints = np.array([joints for _, joints, _ in kept], np.float64).reshape(shape)
+        visible = np.array([visible for *_, visible in kept], bool).reshape(shape[:2])
+        found = np.array([one.found for one, *_ in kept], np.float64).reshape(shape)
         none = np.zeros(len(kept))
-        return Pictures(none, none, none, keypoints, visible, [one.owner for one, _ in kept]), found
+        return Pictures(none, none, none, keypoints, visible, [one.owner for one, *_ in kept]), found
 
     def jitters(self) -> list[tuple[float, int, str]]:
         """Each standing foot's jitter in pixels of a person 192 pixels tall, its frames, and whose foot it is."""

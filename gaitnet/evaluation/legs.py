@@ -1,13 +1,14 @@
 """Whether right and left leg are the right ones, and how calm a standing foot is: joints found against references.
 
 References made by a network take one leg for the other too. `legs.json` says of 270 of them, looked at one by one with
-the frames around them, which are right; only these are fit to judge another network by.
+the frames around them, which are right and which of their joints lie beside the body; only these are fit to judge
+another network by.
 """
 
 import json
 from functools import lru_cache
 from importlib import resources
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -29,16 +30,34 @@ PATIENCE = 4
 Verdict = Literal["sound", "exchanged", "unclear"]
 
 
+class Checked(NamedTuple):
+    """What was seen in a reference, looked at by itself: whether its legs are right, and the joints that are not."""
+
+    legs: Verdict
+    wrong: list[int]
+
+    def put_right(
+        self, keypoints: Float[np.ndarray, "16 xy=2"], visible: Shaped[np.ndarray, "16"]
+    ) -> tuple[Float[np.ndarray, "16 xy=2"], Shaped[np.ndarray, "16"]]:
+        """The reference with its legs exchanged back where they were, and without the joints that are wrong."""
+        if self.legs == "exchanged":
+            keypoints, visible = exchange_legs(keypoints, visible)
+        visible = visible.copy()
+        visible[self.wrong] = False
+        return keypoints, visible
+
+
 @lru_cache(maxsize=1)
-def checked() -> dict[tuple[str, int], Verdict]:
-    """(film, place among its references) -> whether that reference has its legs right, for those that were checked."""
+def checked() -> dict[tuple[str, int], Checked]:
+    """(film, place among its references) -> what was seen there, for those that were checked."""
     text = resources.files(__package__).joinpath("legs.json").read_text("utf-8")
-    return {
-        (film, place): verdict
-        for film, verdicts in json.loads(text)["films"].items()
-        for verdict, frames in verdicts.items()
-        for _, place in frames
-    }
+    seen = {}
+    for film, told in json.loads(text)["films"].items():
+        wrong = {place: [INDEX[name] for name in names] for _, place, *names in told.get("wrong", [])}
+        for verdict in get_args(Verdict):
+            for _, place in told.get(verdict, []):
+                seen[film, place] = Checked(verdict, wrong.get(place, []))
+    return seen
 
 
 def other_leg(keypoints: Float[np.ndarray, "*lead 16 xy=2"]) -> Float[np.ndarray, "*lead 16 xy=2"]:
@@ -47,6 +66,16 @@ def other_leg(keypoints: Float[np.ndarray, "*lead 16 xy=2"]) -> Float[np.ndarray
     for both in (KNEES, ANKLES):
         exchanged[..., both, :] = keypoints[..., both[::-1], :]
     return exchanged
+
+
+def exchange_legs(
+    keypoints: Float[np.ndarray, "16 xy=2"], visible: Shaped[np.ndarray, "16"]
+) -> tuple[Float[np.ndarray, "16 xy=2"], Shaped[np.ndarray, "16"]]:
+    """A person's joints with both legs exchanged, and with them which of their knees and ankles are to be seen."""
+    seen = visible.copy()
+    for both in (KNEES, ANKLES):
+        seen[both] = visible[both[::-1]]
+    return other_leg(keypoints), seen
 
 
 def legs_right(
