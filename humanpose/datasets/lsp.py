@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 from jaxtyping import Bool, Float
 
+from humanpose.datasets.matlab import read_matlab
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import box_from_keypoints
 from humanpose.skeleton import from_lsp
@@ -54,11 +54,7 @@ def read_joints(
     hidden joint has a guessed position, which counts as missing here. Missing positions are 0. Raises ValueError for
     any other content, and where the flags tell that the axes of one set have been put into the other's order.
     """
-    try:
-        joints = np.asarray(scipy.io.loadmat(str(path))["joints"])
-    # SciPy's reader answers foreign bytes with many kinds of error; they all mean that this is no joints.mat.
-    except Exception as error:
-        raise ValueError(f"path {str(path)!r} must be a MATLAB file with an array 'joints': {error}") from error
+    joints = np.asarray(read_matlab(path, "joints"))
     if joints.ndim != 3 or joints.dtype.kind not in "fiu" or joints.shape[:2] not in ((14, 3), (3, 14)):
         raise ValueError(
             f"path {str(path)!r}: 'joints' must be (14, 3, image) as in LSP extended or (3, 14, image) as in LSP, "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from humanpose.datasets.matlab import read_matlab
 from humanpose.datasets.mpii_people import LOWER, once, person_of, splits_by_list
 from humanpose.datasets.mpii_tables import read_mpii_h5, read_mpii_json
 from humanpose.datasets.places import inside
@@ -53,18 +54,11 @@ def read_mpii_mat(path: str | Path, images: str | Path) -> list[PoseRecord]:
     `images` is the folder of the pictures. `split` is "validation" for the pictures that `valid_images.txt` beside the
     file names, "train" for the others; `action` is the activity's name. Raises ValueError for any other content.
     """
-    import scipy.io
-
     file = Path(path)
-    try:
-        release = scipy.io.loadmat(str(file), struct_as_record=False, squeeze_me=True)["RELEASE"]
-        pictures = _items(release.annolist)
-    # SciPy's reader answers foreign bytes with many kinds of error; they all mean that this is no such file.
-    except Exception as error:
-        raise ValueError(
-            f"path {str(file)!r} must be MPII's {OFFICIAL} with a structure RELEASE: {type(error).__name__} {error}; "
-            "fetch it again"
-        ) from error
+    release = read_matlab(file, "RELEASE", struct_as_record=False, squeeze_me=True)
+    if not hasattr(release, "annolist"):
+        raise ValueError(f"path {str(file)!r} must be MPII's {OFFICIAL} with a structure RELEASE; fetch it again")
+    pictures = _items(release.annolist)
     activities = _items(getattr(release, "act", None))
     split_of = splits_by_list(file)
     records = []
