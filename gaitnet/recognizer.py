@@ -75,18 +75,22 @@ class GaitRecognizer:
         self.pose, self.gait, self.identity, self.detector = pose, gait, identity, detector
 
     @classmethod
-    def load(cls, folder: str | Path | None = None) -> "GaitRecognizer":
+    def load(cls, folder: str | Path | None = None, pose: str | Path | None = None) -> "GaitRecognizer":
         """The shipped weights, or those in `folder` (with its sub-folders pose and gait).
+
+        `pose` is a pose network in place of the folder's: the name of a shipped one, or a checkpoint. Vectors are of
+        another kind then, and GaitNN did not learn from such joints.
 
         Raises:
             CheckpointError: weights are missing, damaged, do not fit their config (lists every key), or read other
                 maps than those that joints are drawn as.
 
         """
-        pose, gait = ("pose", "gait") if folder is None else (Path(folder) / "pose", Path(folder) / "gait")
-        network, sha256 = load_gaitnn(gait)
-        pose_network = HumanPoseNN.load(pose)
-        detector = load_detector("detect" if folder is None else Path(folder) / "detect")
+        # a name alone means the shipped weights
+        within = Path() if folder is None else Path(folder)
+        network, sha256 = load_gaitnn(within / "gait")
+        pose_network = HumanPoseNN.load(within / "pose" if pose is None else pose)
+        detector = load_detector(within / "detect")
         # vectors can be compared only where both stages had the same weights and were used alike
         identity = f"{pose_network.sha256[:16]}-{sha256[:16]}-{DESCRIBING}"
         return cls(pose_network, network, identity, detector)

@@ -33,7 +33,7 @@ class Walkers:
             return np.tile(middle, (count, 16, 1)), np.full((count, 16), 0.9, np.float32)
 
     @classmethod
-    def load(cls, folder=None):
+    def load(cls, folder=None, pose=None):
         return cls()
 
     def describe(self, video, progress=None):

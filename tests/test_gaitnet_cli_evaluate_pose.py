@@ -107,7 +107,7 @@ def network(data):
 
 def evaluated(data, network, folder, *options):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_pose, "load", lambda weights: network)
+        patch.setattr(evaluate_pose, "load", lambda weights, other: network)
         done = run("evaluate", "pose", "--root", data, "--only", "lspet", "--only", "clips", "-o", folder, *options)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -178,7 +178,7 @@ def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeyp
     assert asked == [(tmp_path / "pose", True, "argmax")]
     assert "--only clips --flip-test --decoding argmax" in (tmp_path / "pose.html").read_text()
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
     assert "nothing of that is in" in bad("evaluate", "pose", "--root", data, "--only", "kth")
 
 

@@ -41,7 +41,7 @@ def knowing(records, shift):
 
 
 def evaluated(monkeypatch, root, network, part, *options):
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
     done = run("evaluate", "pose", "--root", root, "--only", part, "--json", *options)
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
@@ -90,7 +90,7 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
     mpii(tmp_path / "mpii")
     (tmp_path / "mpii" / "images" / "v0.jpg").unlink()
     network = knowing(read_mpii(tmp_path / "mpii"), np.zeros((16, 2)))
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
     done = run("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
     assert done.exit_code == 0
     assert "mpii: the pictures of 1 of 4 people are not there" in done.stderr
@@ -103,12 +103,10 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
 def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkeypatch, tmp_path):
     network = knowing(read_lsp(root / "lsp"), np.zeros((16, 2)))
     asked = []
-    monkeypatch.setattr(
-        "humanpose.estimator.HumanPoseNN.load", lambda *arguments: asked.append(arguments) or network.pose
-    )
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights: asked.append(weights) or network)
-    run("evaluate", "pose", "--root", root, "--only", "lsp", "--weights", tmp_path)
-    assert asked == [None, (tmp_path / "pose", False, None)]
+    monkeypatch.setattr(evaluate_pose, "load", lambda *arguments: asked.append(arguments) or network)
+    run("evaluate", "pose", "--root", root, "--only", "lsp", "--network", "my/pose", "--output", tmp_path)
+    assert asked == [(None, "my/pose")]
+    assert "--only lsp --network my/pose" in (tmp_path / "pose.html").read_text()
 
 
 def test_the_real_files(data_root, monkeypatch):

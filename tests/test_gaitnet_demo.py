@@ -222,7 +222,7 @@ def test_plans_that_cannot_be(wrong):
 
 def test_strangers_for_the_threshold(untrained, tmp_path, monkeypatch):
     assert len(set(plan_strangers(300, 2))) == 600
-    monkeypatch.setattr(GaitRecognizer, "load", classmethod(lambda cls, folder: untrained))
+    monkeypatch.setattr(GaitRecognizer, "load", classmethod(lambda *_: untrained))
     path = make_strangers(tmp_path, subjects=2, walks=1, frames=FRAMES)
     stored = load_yardstick(path.parent, "untrained")
     assert isinstance(stored, Strangers)

@@ -86,7 +86,7 @@ def followed(untrained, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.walks.see_walks", knowing)
-        patch.setattr(GaitRecognizer, "load", lambda _: untrained)
+        patch.setattr(GaitRecognizer, "load", lambda *_: untrained)
         path = make_walks(folder, folder / "walks.npz", subjects=2, walks=2, frames=24, seed=1)
     assert [file.name for file in folder.iterdir()] == ["walks.npz"]
     return read_walks(path)

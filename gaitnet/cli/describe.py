@@ -23,6 +23,10 @@ Weights = Annotated[
     Path | None,
     typer.Option(help="Folder of other weights, with sub-folders pose and gait.", envvar="GAITNET_WEIGHTS"),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option("--network", help="Another pose network: pose-wide (slower, more exact), or a checkpoint's folder."),
+]
 
 
 def describe(
@@ -97,12 +101,12 @@ def result_names(videos: list[Path], folder: Path, suffix: str) -> list[Path]:
     return [folder / name for name in names]
 
 
-def load(weights: Path | None) -> "GaitRecognizer":
-    """The networks, from the shipped weights or those in a folder."""
+def load(weights: Path | None, network: str | None = None) -> "GaitRecognizer":
+    """The networks, from the shipped weights or those in a folder; with another pose network if one is named."""
     with waiting("loading the networks"):
         from gaitnet.recognizer import GaitRecognizer
 
-        return GaitRecognizer.load(weights)
+        return GaitRecognizer.load(weights, network)
 
 
 def yardstick(weights: Path | None, model: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gaitnet.cli.datasets_sources import Name
-from gaitnet.cli.describe import AsJson, Weights, load
+from gaitnet.cli.describe import AsJson, Network, Weights, load
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
 from gaitnet.cli.evaluate_pose_legs import tables as leg_tables
@@ -88,6 +88,7 @@ def pose(
     only: Annotated[list[Part] | None, typer.Option(help="Only these pictures; can be repeated.")] = None,
     flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored picture's maps.")] = False,
     decoding: Annotated[Decoding, typer.Option(help="How joints are read off their maps.")] = Decoding.subpixel,
+    network: Network = None,
     weights: Weights = None,
     output: Output = None,
     as_json: AsJson = False,
@@ -95,25 +96,22 @@ def pose(
     """Measure the joints: photographs held out of training, KTH persons held out, real clips, and rendered walkers.
 
     --only lsp, mpii or human36m: their own test or validation people, laid out as they were published.
-    --weights: of a folder without gait, the pose network in it is measured beside the shipped GaitNN.
     With --output also: plots of each joint, and the worst found people of each set, on a page and on contact sheets.
 
     [bold]Examples[/]
     gaitnet evaluate pose --root data --output results
     gaitnet evaluate pose --root data --only lspet --flip-test
-    gaitnet evaluate pose --root data --only mpii --weights my --output results
+    gaitnet evaluate pose --root data --only mpii --network my/pose --output results
     """
     folder_for(output)
     if not root.is_dir():
         raise ValueError(f"--root: expected the folder of the data sets, got {root}, which is not a folder")
-    alone = weights is not None and not (weights / "gait").is_dir()
-    recognizer = load(None if alone else weights)
-    changed = flip_test or decoding is not Decoding.subpixel
-    if alone or changed:
+    recognizer = load(weights, network)
+    if flip_test or decoding is not Decoding.subpixel:
         from humanpose.estimator import HumanPoseNN
 
-        folder = "pose" if weights is None else weights / "pose"
-        recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding.value if changed else None)
+        folder = network or ("pose" if weights is None else weights / "pose")
+        recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding.value)
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
     worst: dict[str, Worst] = {}
@@ -136,6 +134,7 @@ def pose(
         )
     found_legs, of_legs = leg_tables(_together_last(legs))
     options = [f"--every {every}"] * (every > 1) + [f"--only {part.value}" for part in only or []]
+    options += [f"--network {network}"] * (network is not None)
     options += ["--flip-test"] * flip_test + [f"--decoding {decoding.value}"] * (decoding is not Decoding.subpixel)
     footer = " ".join([f"gaitnet evaluate pose --root {root}", *options])
     page = Tables("pose", "Joints in pictures", LEAD, [*tables(tallies), *found_legs], [], footer)

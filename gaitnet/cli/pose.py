@@ -1,12 +1,14 @@
 """`gaitnet pose`: joints of a picture, a folder, a video or a camera, to look at and to compute with."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaitnet.cli.describe import AsJson, Weights, check_videos, load, look, records, result_names, show
+from gaitnet.cli.describe import AsJson, Network, Weights, check_videos, load, look, records, result_names, show
 from gaitnet.cli.output import bar, emit, note, rounded, say
 from gaitnet.cli.pose_output import Picture, coco, show_joints, write
 
@@ -42,6 +44,7 @@ def pose(
     ] = Format.joints,
     camera: Annotated[int | None, typer.Option(min=0, help="A camera instead of a file: 0 is the first.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="With --camera: how long. Else until Ctrl-C.")] = None,
+    network: Network = None,
     weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,11 +59,13 @@ def pose(
     gaitnet pose door.mp4
     gaitnet pose photo.jpg --whole --output results/
     gaitnet pose photos/ --format coco --no-overlay
+    gaitnet pose photo.jpg --network pose-wide
     gaitnet pose frames/ --frames --no-overlay --json
     gaitnet pose --camera 0 --seconds 20
     """
     if camera is not None or file is None:
-        _camera(file, camera, seconds, frames or whole or form is Format.coco, output, overlay, weights, as_json)
+        networks = partial(load, weights, network)
+        _camera(file, camera, seconds, frames or whole or form is Format.coco, output, overlay, networks, as_json)
         return
     if seconds is not None:
         raise ValueError("--seconds: is for --camera; a file is looked at from beginning to end")
@@ -73,7 +78,7 @@ def pose(
     if whole and (frames or not (picture or file.is_dir())):
         raise ValueError("--whole: is for single pictures; in a video people are always searched for")
     (target,) = result_names([file], output, ".pose")
-    recognizer = load(weights)
+    recognizer = load(weights, network)
     people: list[Person] | None = None
     if file.is_dir() and not frames:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
@@ -103,7 +108,7 @@ def pose(
 
 def _camera(
     file: Path | None, camera: int | None, seconds: float | None, other_options: bool, output: Path, overlay: bool,
-    weights: Path | None, as_json: bool,
+    networks: "Callable[[], GaitRecognizer]", as_json: bool,
 ) -> None:  # fmt: skip
     from gaitnet.cli.pose_camera import watch
 
@@ -114,7 +119,7 @@ def _camera(
     if other_options:
         raise ValueError("--camera: goes without --frames, --whole and --format, which are for files")
     (target,) = result_names([Path(f"camera{camera}")], output, ".pose")
-    watched = watch(load(weights), camera, seconds, target, overlay)
+    watched = watch(networks(), camera, seconds, target, overlay)
     if as_json:
         emit({
             "camera": camera, "pictures": watched.pictures, "seconds": rounded(watched.seconds),
