@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from train.memory import keep_memory
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of the run, instead of the preset's.")]
 Init = Annotated[Path | None, typer.Option(help="A run, or a checkpoint, whose weights are the starting point.")]
@@ -270,6 +272,7 @@ def export(
 def main() -> None:
     """Runs the command; failures end in one sentence and the exit code of `gaitnet`'s commands."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    keep_memory()
     try:
         app()
     except ValueError as error:

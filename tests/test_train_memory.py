@@ -1,0 +1,51 @@
+"""Memory that a step frees is not asked of the kernel again."""
+
+import subprocess
+import sys
+
+import pytest
+
+COUNT = """
+import resource, threading
+import numpy as np
+from train.memory import keep_memory
+{told}
+
+def faults():
+    def work():
+        for _ in range(8):
+            np.empty(48 << 20, np.uint8)[::4096] = 1
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+print(faults())
+"""
+
+
+def faults(told):
+    done = subprocess.run([sys.executable, "-c", COUNT.format(told=told)], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc is Linux's")
+def test_pages_are_kept():
+    """Eight arrays of 12,288 pages each, freed in between; numpy and the thread itself need a few."""
+    plain, kept = faults(""), faults("keep_memory()")
+    if plain < 12288:
+        pytest.skip("this C library keeps them anyway")
+    assert kept < 256
+
+
+def test_another_library_is_left_alone(monkeypatch):
+    from train import memory
+
+    class Other:
+        def __getattr__(self, name):
+            raise AttributeError(name)
+
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Other())
+    memory.keep_memory()
