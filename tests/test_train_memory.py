@@ -6,7 +6,8 @@ import sys
 import pytest
 
 COUNT = """
-import resource, threading
+import os, resource, threading
+os.environ["NUMPY_MADVISE_HUGEPAGE"] = "0"  # pages of two megabytes would hide what is counted
 import numpy as np
 from train.memory import keep_memory
 {told}
