@@ -14,6 +14,7 @@ import numpy as np
 
 from gaitnet.evaluation.files import write_whole
 from gaitnet.evaluation.legs import ANKLES, KNEES, legs_right, other_leg
+from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 
@@ -40,6 +41,7 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     for done, file in enumerate(files):
         records = read_landmarks(file)
         if records:
+            shown_in(file, film_of(records[0].path))  # a file of somebody else's name must not bring in who measures
             pictures, found = as_followed(recognizer, records)
             right = legs_right(found, pictures.keypoints, pictures.visible)
             films[records[0].path.stem] = {
@@ -66,7 +68,7 @@ def with_legs(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
         verdicts = {film: _places(known[film], len(seen)) for film, seen in films.items()}
     except KeyError as error:
         raise ValueError(f"{file} does not say whose legs are whose: {error} is missing; make it anew") from None
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{file} is not a file of python -m train legs for these references: {error}") from None
     told = []
     for film, seen in films.items():

@@ -8,7 +8,7 @@ import numpy as np
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.check import require_sound
-from humanpose.datasets.kth import read_kth_landmarks
+from humanpose.datasets.kth import read_kth_landmarks, shown_in
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.prepared import PreparedPose
@@ -97,8 +97,8 @@ def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]
 
 
 def is_held_out(file: Path) -> bool:
-    """Whether a file of KTH's shows one of the persons who only measure."""
-    return file.name.removeprefix("person").split("_")[0] in VALIDATION_PERSONS
+    """Whether landmarks of KTH's show one of the persons who only measure; ValueError where the name tells nobody."""
+    return shown_in(file)[0] in VALIDATION_PERSONS
 
 
 def read_lspet(root: Path) -> list[PoseRecord]:
