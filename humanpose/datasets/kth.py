@@ -16,7 +16,7 @@ def read_kth_landmarks(directory: str | Path, held_out: Collection[str] = ()) ->
     """Everybody in the `*.reference.json` of a folder, boxed about the whole body, facing as followed walkers do.
 
     The landmarks name a video, which may lie there in another container. `held_out` are the numbers of the persons
-    ("15") who only measure; the others are "train". Raises ValueError where there is no such file, or one that does not tell
+    ("15") who only measure; the others are "train". Raises ValueError where there is no such file, or one does not tell
     whom it shows.
     """
     root = Path(directory)
