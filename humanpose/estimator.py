@@ -207,7 +207,10 @@ class HumanPoseNN:
             boxes = np.array([[-0.5, -0.5, p.shape[1] - 0.5, p.shape[0] - 0.5] for p in pictures]).reshape(-1, 4)
             affines = crop_affine(boxes, self.size, margin=1.0)
         else:
-            affines = crop_affine(np.asarray(boxes), self.size)
+            given = np.asarray(boxes)
+            if given.ndim != 2 or given.shape[1] != 4:
+                raise ValueError(f"boxes must be (person, 4) as x0, y0, x1, y1, got {given.shape}; one box is [box]")
+            affines = crop_affine(given, self.size)
             if len(pictures) == 1:
                 pictures = pictures * len(affines)
             if len(pictures) != len(affines):

@@ -82,6 +82,12 @@ def test_people_of_one_image_and_one_box_per_image(pose):
         pose.joints([image] * 2, boxes)
 
 
+@pytest.mark.parametrize("boxes", [[0, 0, 9, 9], [], [[0, 0, 9, 9, 0.5]], np.zeros((1, 2, 4))])
+def test_boxes_of_another_shape_are_named(pose, boxes):
+    with pytest.raises(ValueError, match=r"boxes must be \(person, 4\) as x0, y0, x1, y1"):
+        pose._fit(spots(96, 72, (10, 10), (20, 20)), np.array(boxes))
+
+
 def test_changing_batch_sizes_compile_three_programs_at_most():
     model = Pointer()
     pose = HumanPoseNN(model, SIZE)
