@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gaitnet.cli.describe import AsJson, Weights, check_videos, load, look, records, result_names, show
-from gaitnet.cli.output import bar, emit, note, rounded, say
+from gaitnet.cli.output import bar, emit, note, rounded, say, writable
 from gaitnet.cli.pose_output import Picture, coco, show_joints, write
 
 if TYPE_CHECKING:
@@ -68,14 +68,16 @@ def pose(
 
     check_videos([file])
     picture = file.is_file() and file.suffix.lower() in PICTURES
+    several = file.is_dir() and not frames
     if frames and not file.is_dir():
         raise ValueError(f"--frames: is for a folder of pictures, but {file} is a file")
     if whole and (frames or not (picture or file.is_dir())):
         raise ValueError("--whole: is for single pictures; in a video people are always searched for")
     (target,) = result_names([file], output, ".pose")
+    _require_room(target, ".csv", *([] if not overlay else [".png"] if picture else [""] if several else [".mp4"]))
     recognizer = load(weights)
     people: list[Person] | None = None
-    if file.is_dir() and not frames:
+    if several:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
     elif picture:
         pictures, drawn = _alone(recognizer, file, whole, target.with_name(target.name + ".png") if overlay else None)
@@ -101,6 +103,16 @@ def pose(
     say(f"{told} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
 
 
+def _require_room(target: Path, *endings: str) -> None:
+    """Refuse, before the work, what stands where a result is to go: a folder for a file, a file for the folder ""."""
+    for ending in endings:
+        path = target.with_name(target.name + ending)
+        if ending:
+            writable(path)
+        elif path.exists() and not path.is_dir():
+            raise ValueError(f"{path}: is a file, where the folder of the pictures with joints drawn in is to be")
+
+
 def _camera(
     file: Path | None, camera: int | None, seconds: float | None, other_options: bool, output: Path, overlay: bool,
     weights: Path | None, as_json: bool,
@@ -114,6 +126,7 @@ def _camera(
     if other_options:
         raise ValueError("--camera: goes without --frames, --whole and --format, which are for files")
     (target,) = result_names([Path(f"camera{camera}")], output, ".pose")
+    _require_room(target, ".jsonl", *([".mp4"] if overlay else []))
     watched = watch(load(weights), camera, seconds, target, overlay)
     if as_json:
         emit({
