@@ -194,7 +194,8 @@ class HumanPoseNN:
         self, images: Images, boxes: np.ndarray | None
     ) -> tuple[UInt8[np.ndarray, "person height width 3"], Float[np.ndarray, "person 2 3"]]:
         """Cut one crop per box, or per image -> (crops, their affines)."""
-        pictures = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else list(images)
+        one = images is None or (isinstance(images, np.ndarray) and images.ndim == 3)  # None: what cv2.imread may give
+        pictures: list[Any] = [images] if one else list(images)
         for picture in pictures:
             if not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] == (3,)):
                 raise ValueError(
