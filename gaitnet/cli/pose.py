@@ -40,7 +40,9 @@ def pose(
     form: Annotated[
         Format, typer.Option("--format", help="coco: COCO's 17 keypoints as well as the 16 joints.")
     ] = Format.joints,
-    camera: Annotated[int | None, typer.Option(min=0, help="A camera instead of a file: 0 is the first.")] = None,
+    camera: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="A camera instead of a file: 0 is the first.")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="With --camera: how long. Else until Ctrl-C.")] = None,
     weights: Weights = None,
     as_json: AsJson = False,
