@@ -20,6 +20,7 @@ from humanpose.checkpoint import network_of
 from humanpose.datasets.human36m_takes import CAMERAS
 from humanpose.datasets.lsp import LSP_TRAINED
 from humanpose.estimator import HumanPoseNN
+from humanpose.skeleton import INDEX
 from train import __main__ as train_command
 from train import pose
 from train.config import GAIT_PRESETS, POSE_PRESETS, OptimizerConfig, PoseTaskConfig
@@ -395,6 +396,16 @@ def test_windows_are_frames_that_follow_each_other_in_one_recording(tmp_path):
     assert len(windows_of(mixed, 3)) == 5 + 1
 
 
+def test_extracted_frames_are_in_the_order_of_their_numbers(tmp_path):
+    records = filmed(tmp_path, 12)
+    frames = [
+        dataclasses.replace(one, path=tmp_path / f"S1_Walking_1.54138969_{one.frame + 1}.jpg", frame=None)
+        for one in records
+    ]
+    (window,) = windows_of(frames[::-1], 12)
+    assert [one.path.stem.rpartition("_")[2] for one in window] == [str(number) for number in range(1, 13)]
+
+
 def test_a_window_is_changed_alike_in_all_frames_but_for_noise(tmp_path):
     """Somebody who walks across the picture, followed by their box: in the crops they stand still."""
     rng = np.random.default_rng(0)
@@ -493,6 +504,8 @@ def test_heads_torsos_and_the_grid_measure(tmp_path):
     assert told["pckh"] == 0.5
     assert told["distance"] == pytest.approx(10 * 299 / (1.25 * 76))
     assert "pckh" not in measures(found, filmed(tmp_path, 2))
+    found[:, [INDEX["pelvis"], INDEX["thorax"]]] += 500
+    assert measures(found, records)["pckh"] == 0.5
 
 
 @pytest.mark.parametrize("name", [name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"])
