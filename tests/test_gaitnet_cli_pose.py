@@ -148,6 +148,21 @@ def test_options_that_do_not_go_with_a_camera_are_told(place, camera):
     for option in (["--whole"], ["--frames"], ["--format", "coco"]):
         assert "which are for files" in bad("pose", "--camera", 0, *option)
     assert bad("pose", "--camera", -1)
+    assert bad("pose", "--camera", 2**40)
+
+
+def test_a_pose_network_alone_finds_the_joints(place, monkeypatch):
+    """What was trained for poses only has no GaitNN beside it."""
+    cv2.imwrite(str(place / "a.png"), np.zeros((48, 36, 3), np.uint8))
+    (place / "my" / "pose").mkdir(parents=True)
+    asked = []
+    monkeypatch.setattr("humanpose.estimator.HumanPoseNN.load", lambda folder: asked.append(folder) or Walkers.pose)
+    monkeypatch.setattr(Walkers, "load", lambda folder=None: asked.append(folder) or Walkers())
+    assert "joint" in good("pose", "a.png", "--weights", "my")
+    assert asked == [None, Path("my/pose")]
+    (place / "my" / "gait").mkdir()
+    good("pose", "a.png", "--weights", "my")
+    assert asked[2:] == [Path("my")]
 
 
 def test_the_live_table_fits_a_terminal():

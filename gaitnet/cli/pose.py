@@ -53,6 +53,7 @@ def pose(
     NAME.pose.csv: one line a person and picture.
     NAME.pose.mp4, .png or a folder NAME.pose: the picture with joints drawn in.
     cameraN.pose.jsonl: of a camera, one line a picture: "people", each with "box" and "joints" (x, y, probability).
+    --weights: a folder with pose alone will do; its network finds the joints.
 
     [bold]Examples[/]
     gaitnet pose door.mp4
@@ -77,7 +78,7 @@ def pose(
         raise ValueError("--whole: is for single pictures; in a video people are always searched for")
     (target,) = result_names([file], output, ".pose")
     _require_room(target, ".csv", *([] if not overlay else [".png"] if picture else [""] if several else [".mp4"]))
-    recognizer = load(weights)
+    recognizer = _networks(weights)
     people: list[Person] | None = None
     if several:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
@@ -105,6 +106,17 @@ def pose(
     say(f"{told} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
 
 
+def _networks(weights: Path | None) -> "GaitRecognizer":
+    """As `load`; the pose network of a folder without gait takes its place beside the networks that ship."""
+    alone = weights is not None and (weights / "pose").is_dir() and not (weights / "gait").is_dir()
+    recognizer = load(None if alone else weights)
+    if alone and weights is not None:
+        from humanpose.estimator import HumanPoseNN
+
+        recognizer.pose = HumanPoseNN.load(weights / "pose")
+    return recognizer
+
+
 def _require_room(target: Path, *endings: str) -> None:
     """Refuse, before the work, what stands where a result is to go: a folder for a file, a file for the folder ""."""
     for ending in endings:
@@ -129,7 +141,7 @@ def _camera(
         raise ValueError("--camera: goes without --frames, --whole and --format, which are for files")
     (target,) = result_names([Path(f"camera{camera}")], output, ".pose")
     _require_room(target, ".jsonl", *([".mp4"] if overlay else []))
-    watched = watch(load(weights), camera, seconds, target, overlay)
+    watched = watch(_networks(weights), camera, seconds, target, overlay)
     if as_json:
         emit({
             "camera": camera, "pictures": watched.pictures, "seconds": rounded(watched.seconds),
