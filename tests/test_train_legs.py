@@ -12,6 +12,7 @@ from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX
 from train.legs import make_legs, with_legs
+from train.real import make_real
 
 FILM = "person01_walking_d1_uncomp"
 
@@ -93,6 +94,13 @@ def test_the_road_is_asked_about_training_persons_alone(tmp_path, monkeypatch):
     assert films == {"person04_walking_d1_uncomp": {"references": 3, "exchanged": [1], "unclear": [2]}}
     with pytest.raises(ValueError, match="holds no personNN_walking_dK"):
         make_legs(Path("weights"), tmp_path / "new", tmp_path / "legs.json")
+
+
+@pytest.mark.parametrize("make", [make_legs, make_real])
+def test_a_folder_in_the_way_of_the_result_is_told_before_the_work(make, tmp_path, monkeypatch):
+    monkeypatch.setattr("gaitnet.recognizer.GaitRecognizer.load", lambda weights: pytest.fail("it began"))
+    with pytest.raises(ValueError, match="is a folder; name a file"):
+        make(Path("weights"), tmp_path, tmp_path)
 
 
 def test_the_road_is_not_asked_about_a_film_of_somebody_who_measures(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gaitnet.cli.output import writable
 from gaitnet.evaluation.files import write_whole
 from gaitnet.evaluation.legs import ANKLES, KNEES, legs_right, other_leg
 from humanpose.datasets.kth import film_of, shown_in
@@ -33,6 +34,7 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     from train.pose_data import is_held_out
 
     to.parent.mkdir(parents=True, exist_ok=True)  # before the work: it would be lost
+    writable(to)
     files = [file for file in sorted(data.glob("person*.reference.json")) if not is_held_out(file)]
     if not files:
         raise ValueError(f"--data: {data} holds no personNN_walking_dK_uncomp.reference.json to learn from")

@@ -102,9 +102,9 @@ def pose(
     gaitnet evaluate pose --root data --only lspet --flip-test
     gaitnet evaluate pose --root data --only mpii --weights my --output results
     """
-    folder_for(output)
     if not root.is_dir():
         raise ValueError(f"--root: expected the folder of the data sets, got {root}, which is not a folder")
+    folder_for(output)
     alone = weights is not None and not (weights / "gait").is_dir()
     recognizer = load(None if alone else weights)
     changed = flip_test or decoding is not Decoding.subpixel
