@@ -194,7 +194,8 @@ class HumanPoseNN:
         self, images: Images, boxes: np.ndarray | None
     ) -> tuple[UInt8[np.ndarray, "person height width 3"], Float[np.ndarray, "person 2 3"]]:
         """Cut one crop per box, or per image -> (crops, their affines)."""
-        pictures = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else list(images)
+        one = images is None or (isinstance(images, np.ndarray) and images.ndim == 3)  # None: what cv2.imread may give
+        pictures: list[Any] = [images] if one else list(images)
         for picture in pictures:
             if not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] == (3,)):
                 raise ValueError(
@@ -207,7 +208,10 @@ class HumanPoseNN:
             boxes = np.array([[-0.5, -0.5, p.shape[1] - 0.5, p.shape[0] - 0.5] for p in pictures]).reshape(-1, 4)
             affines = crop_affine(boxes, self.size, margin=1.0)
         else:
-            affines = crop_affine(np.asarray(boxes), self.size)
+            given = np.asarray(boxes)
+            if given.ndim != 2 or given.shape[1] != 4:
+                raise ValueError(f"boxes must be (person, 4) as x0, y0, x1, y1, got {given.shape}; one box is [box]")
+            affines = crop_affine(given, self.size)
             if len(pictures) == 1:
                 pictures = pictures * len(affines)
             if len(pictures) != len(affines):

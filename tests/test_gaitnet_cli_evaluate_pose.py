@@ -13,7 +13,7 @@ from stand_ins import bad, run
 
 from gaitnet.cli import evaluate_pose
 from gaitnet.cli.evaluate_pose_legs import Legs, standing
-from gaitnet.cli.evaluate_pose_pictures import Pictures
+from gaitnet.cli.evaluate_pose_pictures import Pictures, as_followed, of_landmarks
 from gaitnet.cli.evaluate_pose_tally import Tally, slug
 from gaitnet.cli.evaluate_pose_worst import ABOVE, OF_A_KIND, OVERALL, SIZE, Worst, contact_sheet, drawn, write_worst
 from gaitnet.evaluation.legs import other_leg
@@ -180,6 +180,43 @@ def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeyp
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
     monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
     assert "nothing of that is in" in bad("evaluate", "pose", "--root", data, "--only", "kth")
+
+
+def test_landmarks_beyond_the_end_of_their_film_are_not_passed_over(data, tmp_path):
+    for file in (data / "clips").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    with VideoWriter(tmp_path / "short.mp4") as writer:
+        for _ in range(5):
+            writer.write(np.zeros((120, 160, 3), np.uint8))
+    (tmp_path / "demo1.mp4").unlink()
+    (tmp_path / "short.mp4").rename(tmp_path / "demo1.mp4")
+    records = read_landmarks(tmp_path / "demo1.reference.json")
+    with pytest.raises(ValueError, match=r"demo1\.mp4 has no frame 23, which its landmarks describe"):
+        list(of_landmarks(records, (192, 144)))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_who_cross_the_one_whose_box_is_about_the_reference_is_meant(data, order):
+    records = read_landmarks(data / "clips" / "demo1.reference.json")[:1]
+    x, y = records[0].keypoints[records[0].visible].mean(axis=0)
+
+    def person(away, value):
+        box = np.array([[x + away - 30, y - 60, x + away + 30, y + 60]])
+        return SimpleNamespace(frames=np.array([0]), boxes=box, keypoints=np.full((1, 16, 2), value), reason=None)
+
+    people = [person(2, 1.0), person(20, 2.0)][::order]
+    _, found = as_followed(SimpleNamespace(describe=lambda path: people), records)
+    assert (found == 1).all()
+
+
+def test_lsp_does_not_stand_in_for_lspet(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
+    (tmp_path / "lspet").mkdir()
+    joints = np.zeros((3, 14, 10))
+    scipy.io.savemat(tmp_path / "lspet" / "joints.mat", {"joints": joints})
+    assert "lspet holds lsp" in bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet")
+    scipy.io.savemat(tmp_path / "lspet" / "joints.mat", {"joints": np.ones((14, 3, 10))})
+    assert "nothing of that is in" in bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet")
 
 
 def test_the_gallery_is_sorted_and_chosen_without_a_script(results):

@@ -148,6 +148,16 @@ def test_options_that_do_not_go_with_a_camera_are_told(place, camera):
     for option in (["--whole"], ["--frames"], ["--format", "coco"]):
         assert "which are for files" in bad("pose", "--camera", 0, *option)
     assert bad("pose", "--camera", -1)
+    assert bad("pose", "--camera", 2**40)
+
+
+def test_another_network_finds_the_joints(place, monkeypatch):
+    cv2.imwrite(str(place / "a.png"), np.zeros((48, 36, 3), np.uint8))
+    asked = []
+    monkeypatch.setattr(Walkers, "load", lambda *arguments: asked.append(arguments) or Walkers())
+    assert "joint" in good("pose", "a.png", "--network", "my/pose")
+    good("pose", "a.png", "--weights", "my")
+    assert [(folder.name, network) for folder, network in asked] == [("weights", "my/pose"), ("my", None)]
 
 
 def test_the_live_table_fits_a_terminal():

@@ -86,6 +86,25 @@ def test_pictures_of_a_folder_come_in_natural_order(place):
     assert names == ["1.png", "2.png", "10.png"]
 
 
+def test_every_result_of_pose_that_has_no_place_is_told_before_the_work(place, monkeypatch):
+    film(place / "anna-1.mp4")
+    (place / "photos").mkdir()
+    cv2.imwrite(str(place / "photos" / "a.png"), np.zeros((24, 18, 3), np.uint8))
+    monkeypatch.setattr(Walkers, "load", lambda *_: pytest.fail("the networks were loaded"))
+    pictures, films = ("pose", "photos/a.png"), ("pose", "anna-1.mp4")
+    for command, name in ((pictures, "a.pose.png"), (pictures, "a.pose.csv"), (films, "anna-1.pose.mp4")):
+        (place / name).mkdir()
+        assert f"{name}: is a folder" in bad(*command)
+        (place / name).rmdir()
+    (place / "photos.pose").touch()
+    assert "photos.pose: is a file, where the folder" in bad("pose", "photos")
+    (place / "camera0.pose.mp4").mkdir()
+    assert "camera0.pose.mp4: is a folder" in bad("pose", "--camera", 0)
+    assert sorted(path.name for path in place.iterdir()) == [
+        "anna-1.mp4", "camera0.pose.mp4", "photos", "photos.pose"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ["describe", "pose"])
 def test_results_that_cannot_be_written_are_told_before_the_work(place, monkeypatch, command):
     film(place / "anna-1.mp4")

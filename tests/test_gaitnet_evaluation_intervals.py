@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from gaitnet.evaluation import intervals, metrics
+from gaitnet.evaluation.joints import in_pixels, over_people
 from gaitnet.evaluation.verification import verification_rates
 
 
@@ -43,6 +44,21 @@ def test_perfect_scores_are_not_certain():
     assert (rate.value, rate.high) == (1.0, 1.0)
     assert rate.low == pytest.approx(intervals.wilson_interval(10, 10).low)
     assert rate.method == "Wilson over subjects"
+
+
+def test_one_subject_alone_tells_no_interval():
+    """Its draws are all the same, and an interval of no width would claim certainty."""
+    hits = np.array([True, False, True])
+    for rate in (
+        intervals.rate_over_subjects(hits, np.zeros(3)),
+        intervals.bootstrap_over_subjects(lambda draw: float(hits[draw].mean()), np.zeros(3)),
+        over_people(hits[:, None].astype(float), np.zeros(3)),
+    ):
+        assert np.isnan([rate.low, rate.high]).all()
+        assert str(rate) == "66.7 %"
+    distance = over_people(np.array([[2.0], [4.0]]), np.zeros(2), share=False)
+    assert np.isnan([distance.low, distance.high]).all()
+    assert in_pixels(distance) == "3.0"
 
 
 def test_same_seed_same_bounds_other_seed_other_bounds():

@@ -217,3 +217,9 @@ def test_files_that_belong_together_appear_together_or_not_at_all(tmp_path):
     (tmp_path / "b.json").rmdir()
     written = files.write_together({tmp_path / "a.npz": b"a", tmp_path / "b.json": "b"})
     assert [path.read_bytes() for path in written] == [b"a", b"b"]
+
+
+def test_bars_without_an_interval_keep_their_numbers():
+    """As of a set with one person alone; a label at no height would be left out, with a warning."""
+    with_none = plots.bars_plot({"knee": (3.0, np.nan, np.nan), "mean": (4.0, np.nan, np.nan)}, unit="px")
+    assert with_none == plots.bars_plot({"knee": (3.0, 3.0, 3.0), "mean": (4.0, 4.0, 4.0)}, unit="px")

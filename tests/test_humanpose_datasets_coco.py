@@ -187,3 +187,35 @@ def test_the_real_landmarks_of_kth(data_root, tmp_path):
 def test_a_folder_without_landmarks_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no landmarks of KTH"):
         read_kth_landmarks(tmp_path)
+
+
+def spread():
+    return np.column_stack([np.random.default_rng(0).uniform(10, 90, (33, 2)), np.ones(33)])
+
+
+@pytest.mark.parametrize(
+    ("name", "video", "says"),
+    [
+        ("person01_walking_d1_uncomp", "person15_walking_d1_uncomp.avi", "person 01 by its name, but .* of person 15"),
+        ("person01_walking_d1_uncomp", "person01_walking_d1_uncomp.avi", "person 01 by its name, but .* of person 15"),
+        ("person15", "a.avi", "does not tell whom it shows"),
+        ("person15-walking_d1_uncomp", "a.avi", "does not tell whom it shows"),
+    ],
+)
+def test_nobody_who_measures_comes_in_under_another_name(tmp_path, name, video, says):
+    """By the film that the landmarks name, by a link, or by a name that is spelt otherwise."""
+    content = {"video": video, "numbering": "BlazePose-33", "people": []}
+    content["people"] = [{"frame": 0, "box": [0, 0, 9, 9], "landmarks": spread().tolist()}]
+    (tmp_path / f"{name}.reference.json").write_text(json.dumps(content))
+    (tmp_path / "person15_walking_d1_uncomp.avi").touch()
+    (tmp_path / "person01_walking_d1_uncomp.avi").symlink_to(tmp_path / "person15_walking_d1_uncomp.avi")
+    with pytest.raises(ValueError, match=says):
+        read_kth_landmarks(tmp_path, VALIDATION_PERSONS)
+
+
+def test_a_number_is_that_of_a_person_however_it_is_written(tmp_path):
+    content = {"video": "a.avi", "numbering": "BlazePose-33"}
+    content["people"] = [{"frame": 0, "box": [0, 0, 9, 9], "landmarks": spread().tolist()}]
+    (tmp_path / "person015_Walking_D1.reference.json").write_text(json.dumps(content))
+    (record,) = read_kth_landmarks(tmp_path, VALIDATION_PERSONS)
+    assert (record.subject, record.camera, record.split) == ("15", "d1", "validation")

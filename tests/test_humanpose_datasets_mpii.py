@@ -102,7 +102,7 @@ def test_the_official_file_in_the_folder_of_its_archive(tmp_path):
     folder = tmp_path / "mpii_human_pose_v1_u12_2"
     folder.mkdir()
     write_mat(folder / OFFICIAL, {"a.jpg": [person(joints(0))], "b.jpg": [person(joints(1))]})
-    (tmp_path / "valid_images.txt").write_text("b.jpg\n")
+    (tmp_path / "valid_images.txt").write_text("B.JPG\n")
     found = [(one.path, one.split) for one in read_mpii(tmp_path)]
     assert found == [(tmp_path / "images" / "a.jpg", "train"), (tmp_path / "images" / "b.jpg", "validation")]
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from flax import nnx
@@ -80,6 +81,19 @@ def test_people_of_one_image_and_one_box_per_image(pose):
     np.testing.assert_allclose(pose.joints([image] * 3, boxes).keypoints, people.keypoints)
     with pytest.raises(ValueError, match="one per image"):
         pose.joints([image] * 2, boxes)
+
+
+@pytest.mark.parametrize("boxes", [[0, 0, 9, 9], [], [[0, 0, 9, 9, 0.5]], np.zeros((1, 2, 4))])
+def test_boxes_of_another_shape_are_named(pose, boxes):
+    with pytest.raises(ValueError, match=r"boxes must be \(person, 4\) as x0, y0, x1, y1"):
+        pose._fit(spots(96, 72, (10, 10), (20, 20)), np.array(boxes))
+
+
+def test_the_none_of_a_missing_photograph_is_told(pose, monkeypatch):
+    """As cv2.imread gives it; outside of tests no annotation catches it."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="got <class 'NoneType'>"):
+        pose.joints(None)
 
 
 def test_changing_batch_sizes_compile_three_programs_at_most():

@@ -12,6 +12,7 @@ from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX
 from train.legs import make_legs, with_legs
+from train.real import make_real
 
 FILM = "person01_walking_d1_uncomp"
 
@@ -52,6 +53,7 @@ def test_exchanged_legs_are_exchanged_and_unclear_ones_not_learned_from(tmp_path
         ({"references": 4}, "it is of 4 references where there are 3"),
         ({"exchanged": [3]}, "names references that are not there, of 3"),
         ({"unclear": "x"}, "not a file of python -m train legs"),
+        ({"exchanged": [10**30]}, "not a file of python -m train legs"),
     ],
 )
 def test_verdicts_on_other_references_are_refused(film, says, tmp_path):
@@ -92,3 +94,19 @@ def test_the_road_is_asked_about_training_persons_alone(tmp_path, monkeypatch):
     assert films == {"person04_walking_d1_uncomp": {"references": 3, "exchanged": [1], "unclear": [2]}}
     with pytest.raises(ValueError, match="holds no personNN_walking_dK"):
         make_legs(Path("weights"), tmp_path / "new", tmp_path / "legs.json")
+
+
+@pytest.mark.parametrize("make", [make_legs, make_real])
+def test_a_folder_in_the_way_of_the_result_is_told_before_the_work(make, tmp_path, monkeypatch):
+    monkeypatch.setattr("gaitnet.recognizer.GaitRecognizer.load", lambda weights: pytest.fail("it began"))
+    with pytest.raises(ValueError, match="is a folder; name a file"):
+        make(Path("weights"), tmp_path, tmp_path)
+
+
+def test_the_road_is_not_asked_about_a_film_of_somebody_who_measures(tmp_path, monkeypatch):
+    person = [{"frame": 0, "box": [0, 0, 99, 99], "landmarks": np.ones((33, 3)).tolist()}]
+    content = {"video": "person15_walking_d1_uncomp.avi", "numbering": "BlazePose-33", "people": person}
+    (tmp_path / "person04_walking_d1_uncomp.reference.json").write_text(json.dumps(content))
+    monkeypatch.setattr("gaitnet.recognizer.GaitRecognizer.load", lambda weights: None)
+    with pytest.raises(ValueError, match="of person 15"):
+        make_legs(Path("weights"), tmp_path, tmp_path / "legs.json")

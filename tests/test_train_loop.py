@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from train.callbacks import read_metrics
 from train.config import OptimizerConfig
 from train.data import Kept, Prefetch, make_batch, sample_indices
 from train.export import newest_weights
@@ -75,6 +76,40 @@ def test_another_config_in_the_same_folder_is_refused_by_name(tmp_path):
     run(tmp_path, 5)
     with pytest.raises(ValueError, match="other settings \\(name\\)"):
         run(tmp_path, 5, config={"name": "curve"})
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"name": ', b"\xff"])
+def test_settings_that_cannot_be_read_are_told(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not the folder of a run: its config\.json cannot be read"):
+        run(tmp_path, 5)
+    with pytest.raises(ValueError, match="is not the folder of a run"):
+        newest_weights(tmp_path, Line())
+    (tmp_path / "config.json").write_text('{"task": "pose"}')
+    with pytest.raises(ValueError, match="names no optimizer and steps"):
+        newest_weights(tmp_path, Line())
+
+
+def test_a_truncated_checkpoint_is_refused_in_a_sentence(tmp_path):
+    run(tmp_path, 5)
+    for file in (tmp_path / "checkpoints" / "5").rglob("*"):
+        if file.is_file() and file.parent.name == "d":
+            file.write_bytes(file.read_bytes()[:10])
+    with pytest.raises(ValueError, match="is damaged; begin anew"):
+        run(tmp_path, 5)
+
+
+def test_lines_that_are_no_measurements_end_what_is_kept_of_them(tmp_path):
+    for damage in (b"5\n", b'{"loss": 1}\n', b"\xff\n", b'{"st'):
+        (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1, "split": "train"}\n' + damage)
+        assert read_metrics(tmp_path) == [{"step": 1, "split": "train"}]
+
+
+def test_a_run_of_one_step_learns(tmp_path, capsys):
+    """At the rate itself: with one step there is nothing to warm up. The bar is none of stdout's business."""
+    model = run(tmp_path / "run", 1)
+    assert float(model.slope[0, 0]) == pytest.approx(QUICK.learning_rate, rel=1e-3)  # Adam's first step
+    assert capsys.readouterr().out == ""
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):

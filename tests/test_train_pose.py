@@ -122,12 +122,23 @@ def test_only_what_blazepose_says_twice_counts_and_only_where_it_is_learned_from
     assert measured.opinion is None
 
 
-@pytest.mark.parametrize("damage", ["missing", "short", "words"])
+@pytest.mark.parametrize("damage", ["missing", "short", "words", "empty", "cut off", "flipped", "array", "letters"])
 def test_another_file_is_no_file_of_opinions(tmp_path, damage):
     path = tmp_path / "opinions.npz"
     if damage == "short":
         opinions_file(path, rows=10)
     elif damage == "words":
         path.write_text("no array")
+    elif damage == "empty":
+        path.touch()
+    elif damage in ("cut off", "flipped"):
+        whole = bytearray(opinions_file(path).read_bytes())
+        whole[2000] ^= 255
+        path.write_bytes(whole[:5000] if damage == "cut off" else whole)
+    elif damage == "array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif damage == "letters":
+        np.savez(path, landmarks=np.full((LSPET_TRAINED, 2, 33, 3), "a"), presence=np.ones(LSPET_TRAINED))
     with pytest.raises(ValueError, match=r"opinions\.npz is not a file of train/blazepose\.py"):
         with_opinions([photograph(1)], path)

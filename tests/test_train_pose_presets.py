@@ -20,6 +20,7 @@ from humanpose.checkpoint import network_of
 from humanpose.datasets.human36m_takes import CAMERAS
 from humanpose.datasets.lsp import LSP_TRAINED
 from humanpose.estimator import HumanPoseNN
+from humanpose.skeleton import INDEX
 from train import __main__ as train_command
 from train import pose
 from train.config import GAIT_PRESETS, POSE_PRESETS, OptimizerConfig, PoseTaskConfig
@@ -248,6 +249,86 @@ def test_the_h5_and_json_of_mpii_and_extracted_frames_are_read_too(tmp_path):
     assert shown(data, tiny("human36m"), 10) == {(str(one.path), None) for one in data.photographs}
 
 
+def test_no_link_and_no_other_split_brings_in_whom_only_measures(root, tmp_path):
+    """A photograph of LSPET that is one of LSP's test, a subject that is S5, and a cache of the other protocol."""
+    from humanpose.datasets.human36m import read_human36m
+    from humanpose.datasets.prepare import prepare
+
+    (tmp_path / "mpii").symlink_to(root / "mpii")
+    lsp(tmp_path / "lsp", LSP_TRAINED + 1, extended=False)
+    lsp(tmp_path / "lspet", 2, extended=True)
+    link = tmp_path / "lspet" / "images" / "im00002.jpg"
+    link.unlink()
+    link.symlink_to(tmp_path / "lsp" / "images" / f"im{LSP_TRAINED + 1}.jpg")
+    data = load_releases(tiny("mpii+lsp"), tmp_path, tmp_path)
+    assert [one.path.name for one in data.photographs if one.source == "lspet"] == ["im00001.jpg"]
+
+    for subject in ("S5", "S6"):
+        write_take(tmp_path / "human36m", subject, "Walking", CAMERAS[0], positions(4))
+    (tmp_path / "human36m" / "S1").symlink_to(tmp_path / "human36m" / "S5")
+    data = load_releases(tiny("human36m"), tmp_path, tmp_path / "work")
+    assert {one.subject for one in data.photographs} == {"S6"}
+
+    standard = read_human36m(root / "h36m", split="standard")
+    assert {one.split for one in standard if one.subject == "S5"} == {"train"}
+    prepare(standard, tmp_path / "other" / "human36m", "human36m", SIDE)
+    data = load_releases(tiny("human36m"), tmp_path / "other", tmp_path / "work")
+    assert {one.subject for one in data.photographs} == {"S1", "S11"}
+    assert {one.subject for one in data.held_out["human36m"]} == {"S5"}
+
+
+def test_photographs_of_lspet_that_measure_are_not_learned_from_by_a_link(tmp_path, monkeypatch):
+    from train.pose_data import load_pose_data
+
+    monkeypatch.setattr("train.pose_data.LSPET_TRAINED", 3)
+    lsp(tmp_path / "lspet", 5, extended=True)
+    assert [len(load_pose_data(tmp_path).photographs), len(load_pose_data(tmp_path).held_out["lspet"])] == [3, 2]
+    link = tmp_path / "lspet" / "images" / "im00001.jpg"
+    link.unlink()
+    link.symlink_to(tmp_path / "lspet" / "images" / "im00005.jpg")
+    with pytest.raises(ValueError, match=r"im00001\.jpg is to be learned from, and leads to a picture that"):
+        load_pose_data(tmp_path)
+
+
+def test_lsp_does_not_stand_in_for_lspet(tmp_path):
+    """Of LSP's numbers up to 3600 the second half is for tests."""
+    from train.pose_data import load_pose_data
+
+    lsp(tmp_path / "lspet", 20, extended=False)
+    with pytest.raises(ValueError, match="lspet holds lsp"):
+        load_pose_data(tmp_path)
+
+
+def test_landmarks_beyond_the_end_of_their_film_are_told_before_the_training(tmp_path):
+    from test_humanpose_datasets_coco import spread
+
+    from gaitnet.video.write import VideoWriter
+    from train.pose_data import load_pose_data
+
+    lsp(tmp_path / "lspet", 20, extended=True)
+    kth = tmp_path / "kth_walking"
+    kth.mkdir()
+    name = "person01_walking_d1_uncomp"
+    with VideoWriter(kth / f"{name}.mp4") as film:
+        for _ in range(3):
+            film.write(np.zeros((SIDE, SIDE, 3), np.uint8))
+    people = [{"frame": frame, "box": [0, 0, 90, 90], "landmarks": spread().tolist()} for frame in (1, 5)]
+    content = {"video": f"{name}.avi", "numbering": "BlazePose-33", "people": people}
+    (kth / f"{name}.reference.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="has no frame 5, which its landmarks describe"):
+        load_pose_data(tmp_path)
+
+
+def test_files_that_a_preset_does_not_read_or_that_are_not_there_are_told(tmp_path, monkeypatch, capsys):
+    for option, preset in (("--legs", "lspet"), ("--opinions", "walkers")):
+        (tmp_path / "file").touch()
+        said = train(monkeypatch, capsys, "pose", "--preset", preset, option, tmp_path / "file", code=2)
+        assert option in said
+    for option, name in (("--legs", "none"), ("--opinions", "none"), ("--legs", ".")):
+        said = train(monkeypatch, capsys, "pose", "--preset", "large", option, tmp_path / name, code=2)
+        assert f"train: {option}: expected a file, got" in said
+
+
 def refused(monkeypatch, capsys, place, preset="mpii+lsp"):
     """The sentence that a training which cannot begin ends with."""
     said = train(monkeypatch, capsys, "pose", "--preset", preset, "--data", place, "--run", place / "run", code=2)
@@ -313,6 +394,16 @@ def test_windows_are_frames_that_follow_each_other_in_one_recording(tmp_path):
     assert [[one.frame for one in window] for window in windows] == [[0, 1, 2, 3], [2, 3, 4, 5]]
     assert {one.camera for window in windows for one in window} == {""}
     assert len(windows_of(mixed, 3)) == 5 + 1
+
+
+def test_extracted_frames_are_in_the_order_of_their_numbers(tmp_path):
+    records = filmed(tmp_path, 12)
+    frames = [
+        dataclasses.replace(one, path=tmp_path / f"S1_Walking_1.54138969_{one.frame + 1}.jpg", frame=None)
+        for one in records
+    ]
+    (window,) = windows_of(frames[::-1], 12)
+    assert [one.path.stem.rpartition("_")[2] for one in window] == [str(number) for number in range(1, 13)]
 
 
 def test_a_window_is_changed_alike_in_all_frames_but_for_noise(tmp_path):
@@ -413,6 +504,8 @@ def test_heads_torsos_and_the_grid_measure(tmp_path):
     assert told["pckh"] == 0.5
     assert told["distance"] == pytest.approx(10 * 299 / (1.25 * 76))
     assert "pckh" not in measures(found, filmed(tmp_path, 2))
+    found[:, [INDEX["pelvis"], INDEX["thorax"]]] += 500
+    assert measures(found, records)["pckh"] == 0.5
 
 
 @pytest.mark.parametrize("name", [name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"])

@@ -187,4 +187,7 @@ def test_presets_are_sound():
 
 def test_no_file_of_the_measuring_persons_is_learned_from():
     assert all(is_held_out(Path(f"person{who}_walking_d4.reference.json")) for who in VALIDATION_PERSONS)
+    assert is_held_out(Path("Person015_Walking_D4.reference.json"))
     assert not is_held_out(Path("person01_walking_d1.reference.json"))
+    with pytest.raises(ValueError, match="does not tell whom it shows"):
+        is_held_out(Path("demo1.reference.json"))

@@ -73,6 +73,9 @@ def test_only_what_can_be_widened_is(narrow, tmp_path):
         widen(narrow, fresh(padding="symmetric"))
     with pytest.raises(ValueError, match=r"a block of x0\.25 adds what it read, that of x1\.0 does not"):
         widen(MobilePose(replace(NARROW, width_multiplier=0.25), rngs=nnx.Rngs(0)), fresh())
+    checkpoint.save(tmp_path, {}, {"width_multiplier": "x"}, {}, "MobilePose")
+    with pytest.raises(ValueError, match="does not describe a MobilePose"):
+        take_narrow(fresh(), tmp_path)
     checkpoint.save(tmp_path, {}, {}, {}, "GaitNN")
     with pytest.raises(ValueError, match="holds no MobilePose"):
         take_narrow(fresh(), tmp_path)

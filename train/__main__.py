@@ -36,6 +36,14 @@ def _begin(task: Any, config: Any, init: Path | None) -> tuple[Any, str]:
     return model, f"{init.name}, step {newest_weights(init, model)}"
 
 
+def _checksum(option: str, file: Path) -> str:
+    """The sha256 of what an option names; ValueError where that is no file."""
+    if not file.is_file():
+        why = "is a folder" if file.is_dir() else "is not there"
+        raise ValueError(f"{option}: expected a file, got {file}, which {why}")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def _fit(
     name: str, preset: str, config: Any, run: Path, init: str, model: Any, loss: Any, batches: Any,
     evaluate: Any, **read: str,
@@ -131,11 +139,13 @@ def pose(
             raise typer.BadParameter(
                 "--opinions: they are on the photographs of LSPET, from which --preset lspet learns"
             )
-        read["opinions_sha256"] = hashlib.sha256(opinions.read_bytes()).hexdigest()
+        if not config.photographs:
+            raise typer.BadParameter("--opinions: this preset learns from no photographs, which they are on")
+        read["opinions_sha256"] = _checksum("--opinions", opinions)
     if legs is not None:
-        if config.data != "lspet+kth":
+        if config.data != "lspet+kth" or not config.landmarks:
             raise typer.BadParameter("--legs: they are of KTH's references, from which --preset large learns")
-        read["legs_sha256"] = hashlib.sha256(legs.read_bytes()).hexdigest()
+        read["legs_sha256"] = _checksum("--legs", legs)
     records = PoseData([], [], {})
     if config.data != "lspet+kth":
         records = load_releases(config, data, run / "crops")
@@ -185,7 +195,7 @@ def gait(
     apart = None if real is None or followed is None else difference(read_real(real), followed)
     batches = task.make_batches(config, followed, errors, apart)
     read = {
-        f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()
+        f"{name}_sha256": _checksum(f"--{name}", path)
         for name, path in (("walks", walks), ("real", real))
         if path is not None
     }

@@ -40,14 +40,17 @@ class CurveWriter:
 
 
 def read_metrics(directory: Path) -> list[dict]:
-    """The lines of a run's `metrics.jsonl`, oldest first; a last line cut short by a kill is left out."""
+    """The lines of a run's `metrics.jsonl`, oldest first, up to one that is damaged: a kill may cut off the last."""
     path = directory / "metrics.jsonl"
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = json.loads(line)
+        except ValueError:
             break
+        if not (isinstance(row, dict) and isinstance(row.get("step"), int) and "split" in row):
+            break
+        rows.append(row)
     return rows
 
 

@@ -19,7 +19,7 @@ class RunCheckpoints:
         self.directory.mkdir(parents=True, exist_ok=True)
         config_file = self.directory / "config.json"
         if config_file.exists():
-            found = json.loads(config_file.read_text())
+            found = read_config(self.directory)
             if found != config:
                 changed = sorted(name for name in found.keys() | config.keys() if found.get(name) != config.get(name))
                 raise ValueError(
@@ -45,7 +45,7 @@ class RunCheckpoints:
             return state
         try:
             return self._manager.restore(latest, args=ocp.args.StandardRestore(state))
-        except ValueError as error:  # orbax lists every array of both
+        except Exception as error:  # orbax lists every array of both, or answers damage with whatever breaks first
             raise ValueError(
                 f"{self.directory}: what was saved does not fit the network that this version builds, or is damaged; "
                 "begin anew, in another folder"
@@ -61,3 +61,14 @@ class RunCheckpoints:
     def __exit__(self, *_: object) -> None:
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The settings that a run was started with; ValueError where `run` is not a run's folder."""
+    try:
+        found = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds no settings, but {type(found).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{run} is not the folder of a run: its config.json cannot be read ({error})") from None
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 from gaitnet.datasets.kth import LIST_NAME, parse_sequences
 from gaitnet.video.network import letterbox
 from gaitnet.video.read import read_video
-from humanpose.datasets.kth import film_of
+from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of
 from humanpose.datasets.pictures import read_picture
 from train.data import MakeSample
@@ -154,6 +154,7 @@ def _filmed(file: Path) -> list[Scene]:
     """Landmarked frames, and as many frames far from any listed pass, which are empty."""
     content = json.loads(file.read_bytes())  # the head's top is read off the eyes, which are no joints of ours
     film = film_of(file.with_name(Path(content["video"]).name))
+    shown_in(file, film)  # whoever only measures is not to come in under another's name
     boxes = {int(p["frame"]): landmark_box(np.array(p["landmarks"], float)) for p in content["people"]}
     empty = _empty_frames(file, int(content["frames"]), len(boxes) // 3)
     return [

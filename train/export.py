@@ -8,17 +8,17 @@ from typing import Any
 from flax import nnx
 
 from humanpose.checkpoint import fill, flatten, load, save
-from train.checkpoint import RunCheckpoints
+from train.checkpoint import RunCheckpoints, read_config
 from train.config import DetectTaskConfig, GaitTaskConfig, OptimizerConfig, PoseTaskConfig
 from train.loop import init_state, make_optimizer
 
 
 def run_config(run: Path) -> dict[str, Any]:
     """The settings that a run was started with; ValueError where `run` is not a run's folder."""
-    try:
-        return json.loads((run / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{run} is not the folder of a run: its config.json cannot be read ({error})") from None
+    config = read_config(run)
+    if not isinstance(config.get("optimizer"), dict) or not isinstance(config.get("steps"), int):
+        raise ValueError(f"{run} is not the folder of a run: its config.json names no optimizer and steps")
+    return config
 
 
 def newest_weights(run: Path, model: nnx.Module) -> int:

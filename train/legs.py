@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gaitnet.cli.output import writable
 from gaitnet.evaluation.files import write_whole
 from gaitnet.evaluation.legs import ANKLES, KNEES, exchange_legs, legs_right
+from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 
@@ -32,6 +34,7 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     from train.pose_data import is_held_out
 
     to.parent.mkdir(parents=True, exist_ok=True)  # before the work: it would be lost
+    writable(to)
     files = [file for file in sorted(data.glob("person*.reference.json")) if not is_held_out(file)]
     if not files:
         raise ValueError(f"--data: {data} holds no personNN_walking_dK_uncomp.reference.json to learn from")
@@ -40,6 +43,7 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     for done, file in enumerate(files):
         records = read_landmarks(file)
         if records:
+            shown_in(file, film_of(records[0].path))  # a file of somebody else's name must not bring in who measures
             pictures, found = as_followed(recognizer, records)
             right = legs_right(found, pictures.keypoints, pictures.visible)
             films[records[0].path.stem] = {
@@ -66,7 +70,7 @@ def with_legs(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
         verdicts = {film: _places(known[film], len(seen)) for film, seen in films.items()}
     except KeyError as error:
         raise ValueError(f"{file} does not say whose legs are whose: {error} is missing; make it anew") from None
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{file} is not a file of python -m train legs for these references: {error}") from None
     told = []
     for film, seen in films.items():

@@ -17,6 +17,7 @@ import numpy as np
 import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from train.callbacks import CurveWriter
@@ -44,7 +45,7 @@ class TrainState(NamedTuple):
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
     """The rule with linear warm-up and cosine decay to zero; biases and normalisation are spared the weight decay."""
     schedule = optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, min(config.warmup_steps, max(steps // 2, 1)), steps, end_value=0.0
+        0.0, config.learning_rate, min(config.warmup_steps, steps // 2), steps, end_value=0.0
     )
     if config.rule == "RMSProp":
         rule = optax.rmsprop(schedule, decay=0.9, eps=1e-10, initial_scale=1.0, eps_in_sqrt=True)
@@ -131,13 +132,15 @@ def fit(
     start = int(state.step)
     pending: list[tuple[int, Metrics]] = []
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )  # fmt: skip
+    shown = Progress(*columns, console=Console(stderr=True))
 
     def merged() -> nnx.Module:
         return nnx.merge(graphdef, state.params, state.rest, copy=True)
 
-    with CurveWriter(directory, start) as curves, checkpoints, Progress(*columns) as progress:
+    with CurveWriter(directory, start) as curves, checkpoints, shown as progress:
         bar = progress.add_task(f"{directory.name}", total=steps, completed=start)
         clock, clock_step = time.perf_counter(), start
         for index in range(start, steps):

@@ -1,5 +1,7 @@
 """The annotated pictures of the pose task: which are learned from, which only measure, and how a picture is fetched."""
 
+import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.check import require_sound
-from humanpose.datasets.kth import read_kth_landmarks
+from humanpose.datasets.kth import read_kth_landmarks, shown_in
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.prepared import PreparedPose
@@ -63,11 +65,20 @@ def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None =
         photographs = with_opinions(photographs, opinions)
     trained = [record for record in photographs if number_of(record) <= LSPET_TRAINED]
     measured = [record for record in photographs if number_of(record) > LSPET_TRAINED]
+    _require_apart(trained, measured)
     kth = root / "kth_walking"
     walkers = read_kth_landmarks(kth, VALIDATION_PERSONS) if kth.is_dir() else []
     filmed, others = ([one for one in walkers if one.split == split] for split in ("train", "validation"))
     held_out = {name: records for name, records in (("lspet", measured), ("kth", others)) if records}
     return PoseData(trained, filmed if legs is None else with_legs(filmed, legs), held_out, _frames(walkers))
+
+
+def _require_apart(trained: Sequence[PoseRecord], measured: Sequence[PoseRecord]) -> None:
+    """Refuse, by a ValueError, a picture to learn from that is a link to one that only measures."""
+    seen = {os.path.realpath(record.path) for record in measured}
+    for record in trained:
+        if os.path.realpath(record.path) in seen:
+            raise ValueError(f"{record.path} is to be learned from, and leads to a picture that only measures")
 
 
 def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]:
@@ -77,11 +88,13 @@ def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]
     and nothing where it does not. ValueError where `file` is no such file.
     """
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
             landmarks, presence = content["landmarks"], content["presence"]
         if landmarks.shape != (LSPET_TRAINED, 2, 33, 3) or presence.shape != (LSPET_TRAINED,):
             raise ValueError(f"landmarks are {landmarks.shape}")
-    except (OSError, KeyError, ValueError) as error:
+        landmarks, presence = landmarks.astype(np.float32), presence.astype(np.float32)
+    # NumPy and zipfile answer damaged and foreign files with whatever breaks first
+    except Exception as error:
         raise ValueError(f"{file} is not a file of train/blazepose.py: {error}") from None
     everything = np.ones(landmarks.shape[:3], bool)
     keypoints, known = from_blazepose(landmarks[..., :2], everything)
@@ -97,15 +110,20 @@ def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]
 
 
 def is_held_out(file: Path) -> bool:
-    """Whether a file of KTH's shows one of the persons who only measure."""
-    return file.name.removeprefix("person").split("_")[0] in VALIDATION_PERSONS
+    """Whether landmarks of KTH's show one of the persons who only measure; ValueError where the name tells nobody."""
+    return shown_in(file)[0] in VALIDATION_PERSONS
 
 
 def read_lspet(root: Path) -> list[PoseRecord]:
-    """LSPET's photographs under `root`; ValueError where they are not there."""
+    """LSPET's photographs under `root`; ValueError where they are not there, or others are."""
     if not (root / "lspet" / "joints.mat").is_file():
         raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
-    return read_lsp(root / "lspet")
+    records = read_lsp(root / "lspet")
+    if (
+        records and records[0].source != "lspet"
+    ):  # of LSP's the second half is for tests, which the number does not tell
+        raise ValueError(f"{root / 'lspet'} holds {records[0].source}, by the axes of its joints.mat; lspet is wanted")
+    return records
 
 
 def _frames(records: Sequence[PoseRecord]) -> dict[tuple[Path, int], np.ndarray]:
@@ -115,9 +133,16 @@ def _frames(records: Sequence[PoseRecord]) -> dict[tuple[Path, int], np.ndarray]
     for record in records:
         if record.frame is not None:
             wanted.setdefault(record.path, set()).add(record.frame)
-    return {
+    found = {
         (path, frame.index): frame.image
         for path, indices in wanted.items()
         for frame in read_video(path)
         if frame.index in indices
     }
+    for path, indices in wanted.items():
+        missing = sorted(index for index in indices if (path, index) not in found)
+        if missing:
+            raise ValueError(
+                f"{path} has no frame {missing[0]}, which its landmarks describe; it was cut off, or changed"
+            )
+    return found

@@ -1,13 +1,15 @@
 """The data sets of the original's trainings, as released or prepared: who is learned from, and who only measures."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from gaitnet.cli.datasets_sources import FOLDERS, Name, records_of
 from gaitnet.cli.output import bar, note
 from humanpose.datasets.check import require_people, require_sound
-from humanpose.datasets.human36m import WALKING
+from humanpose.datasets.human36m import WALKING, split_by_subject
 from humanpose.datasets.prepare import CONTEXT, INDEX, prepare
 from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
@@ -37,12 +39,18 @@ def load_releases(config: PoseTaskConfig, root: Path, work: Path) -> PoseData:
     """
     folders = _folders(SETS[config.data], root)
     data = PoseData([], [], {})
-    for name, folder in folders.items():
-        records, cache = _people(name, folder, config, work)
+    people = {name: _people(name, folder, config, work) for name, folder in folders.items()}
+    for records, cache in people.values():
         if cache is not None:
             data.prepared.update(dict.fromkeys({record.path for record in records}, cache))
-        measured = [record for record in records if record.split in ("validation", "test")]
-        seen = {_picture(record, cache) for record in measured}
+    measuring = {
+        name: [record for record in records if record.split in ("validation", "test")]
+        for name, (records, _) in people.items()
+    }
+    # of all the data sets, and where links lead: a picture of one may lie in another under a name of its own
+    seen = {_picture(record, people[name][1]) for name, measured in measuring.items() for record in measured}
+    for name, (records, cache) in people.items():
+        measured = measuring[name]
         given = [record for record in records if record.split == "train"]
         trained = [record for record in given if _picture(record, cache) not in seen]
         if len(trained) < len(given):
@@ -50,8 +58,8 @@ def load_releases(config: PoseTaskConfig, root: Path, work: Path) -> PoseData:
         if not trained or (not measured and name in MEASURES):
             splits = ", ".join(f"{count} {split or 'of no split'}" for split, count in _splits(records).items())
             raise ValueError(
-                f"{name.value}: {folder} has nobody to {'measure with' if trained else 'learn from'}, but people "
-                f"{splits}" + (f"; {MEASURES[name]}" if name in MEASURES else "")
+                f"{name.value}: {folders[name]} has nobody to {'measure with' if trained else 'learn from'}, but "
+                f"people {splits}" + (f"; {MEASURES[name]}" if name in MEASURES else "")
             )
         data.photographs.extend(trained)
         if measured:
@@ -104,7 +112,8 @@ def _people(
             require_people(cache.records)
             if cache.size < 0.9 * side:
                 note(f"{name.value}: prepared at {cache.size} pixels; --size {side} is what this network can see")
-            return cache.records, cache
+            # prepared under the other of its splits, it would have S5 learned from
+            return split_by_subject(cache.records) if name is Name.HUMAN36M else cache.records, cache
         actions = list(WALKING) if name is Name.HUMAN36M else None
         records = [record for record in records_of(name, folder, actions, config.every) if record.has_extent]
         require_sound(records)
@@ -119,8 +128,11 @@ def _people(
 
 
 def _picture(record: PoseRecord, cache: PreparedPose | None) -> str:
-    """Name of the picture that shows a record."""
-    return str(record.path) if cache is None else cache.source_of(record)[0]
+    """Where the picture that shows a record lies, whatever links lead there."""
+    return _at(str(record.path) if cache is None else cache.source_of(record)[0])
+
+
+_at = lru_cache(maxsize=2**16)(os.path.realpath)  # of tens of thousands of people
 
 
 def _splits(records: Sequence[PoseRecord]) -> Counter[str]:

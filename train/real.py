@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from gaitnet.cli.output import writable
 from gaitnet.datasets.kth import VALIDATION_PERSONS, read_kth
 from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
@@ -51,6 +52,7 @@ class Difference(NamedTuple):
 def make_real(weights: Path, data: Path, to: Path, progress: Callable[[int, int | None], None] | None = None) -> Path:
     """Follow the people of the KTH videos in `data`, but for the validation persons, and write `RealWalks` to `to`."""
     to.parent.mkdir(parents=True, exist_ok=True)  # before the work: it would be lost
+    writable(to)
     recognizer = GaitRecognizer.load(weights)
     videos = list(dict.fromkeys(walk.path for walk in read_kth(data) if walk.subject_id not in VALIDATION_PERSONS))
     walks = []

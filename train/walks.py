@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float16, Int
 
+from gaitnet.cli.output import writable
 from gaitnet.crowd import see_walks
 from gaitnet.evaluation.files import write_whole
 from gaitnet.identification.arrays import read_arrays
@@ -98,6 +99,7 @@ def make_walks(
         describing=np.int64(DESCRIBING),
     )
     to.parent.mkdir(parents=True, exist_ok=True)
+    writable(to)
     return write_whole(to, buffer.getvalue())
 
 

@@ -68,12 +68,13 @@ def take_narrow(model: PoseNetwork, directory: Path) -> str:
 
     """
     if (directory / checkpoint.MANIFEST).is_file():
-        arrays, manifest = checkpoint.load(directory)
+        manifest = checkpoint.load(directory)[1]
         if manifest.get("network", "MobilePose") != "MobilePose" or "width_multiplier" not in manifest["config"]:
             raise ValueError(f"--widen: {directory} holds no MobilePose, which alone can be widened")
-        narrow = MobilePose(MobilePoseConfig(**manifest["config"]), rngs=nnx.Rngs(0))
-        checkpoint.fill(narrow, arrays)
-        origin = f"{directory.name}, sha256 {manifest['weights']['sha256']}"
+        narrow, sha256 = checkpoint.load_model(
+            directory, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0))
+        )
+        origin = f"{directory.name}, sha256 {sha256}"
     else:
         narrow = new_model_of(run_config(directory))
         origin = f"{directory.name}, step {newest_weights(directory, narrow)}"

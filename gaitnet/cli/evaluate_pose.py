@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaitnet.cli.datasets_sources import Name
+from gaitnet.cli.datasets_sources import Name, records_of
 from gaitnet.cli.describe import AsJson, Network, Weights, load
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
@@ -103,9 +103,9 @@ def pose(
     gaitnet evaluate pose --root data --only lspet --flip-test
     gaitnet evaluate pose --root data --only mpii --network my/pose --output results
     """
-    folder_for(output)
     if not root.is_dir():
         raise ValueError(f"--root: expected the folder of the data sets, got {root}, which is not a folder")
+    folder_for(output)
     recognizer = load(weights, network)
     if flip_test or decoding is not Decoding.subpixel:
         from humanpose.estimator import HumanPoseNN
@@ -151,7 +151,7 @@ def _sets(
     """Name, joints that count, and the pictures of each set that is there with what is found in them."""
     from gaitnet.datasets.kth import VALIDATION_PERSONS
     from humanpose.datasets.landmarks import read_landmarks
-    from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
+    from humanpose.datasets.lsp import LSPET_TRAINED, number_of
     from humanpose.skeleton import INDEX, LIMB_JOINTS
 
     size = recognizer.pose.size
@@ -163,8 +163,10 @@ def _sets(
     # pelvis and thorax are no annotations of their own in LSP and LSPET
     joints = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
     if Part.lspet in parts and (root / "lspet" / "joints.mat").is_file():
-        measured = [one for one in read_lsp(root / "lspet") if number_of(one) > LSPET_TRAINED and one.has_extent]
-        yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_records(measured[::every], size))
+        people = records_of(Name.LSPET, root / "lspet", None, 1)
+        measured = [one for one in people if number_of(one) > LSPET_TRAINED and one.has_extent]
+        if measured:
+            yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_records(measured[::every], size))
     kth = root / "kth_walking"
     references = [
         (Part.kth, f"KTH {' '.join(VALIDATION_PERSONS)}",

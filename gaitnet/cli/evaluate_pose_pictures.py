@@ -70,7 +70,10 @@ def shown_in(record: "PoseRecord") -> str:
 
 
 def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: int = 1) -> Iterator[Pictures]:
-    """Batches of a video's reference landmarks; whoever walks to the left is mirrored."""
+    """Batches of a video's reference landmarks; whoever walks to the left is mirrored.
+
+    Raises ValueError where the video ends before its landmarks do: left out, they would not be missed.
+    """
     from gaitnet.video.read import read_video
     from humanpose.datasets.landmarks import walks_left
 
@@ -94,6 +97,9 @@ def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: 
             waiting, images = waiting[len(ready) :], {}
         if frame.index >= last:
             return
+    raise ValueError(
+        f"{film_of(records[0])} has no frame {last}, which its landmarks describe: it is another, or cut off"
+    )
 
 
 def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -> "tuple[Pictures, np.ndarray]":
@@ -104,12 +110,15 @@ def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -
     found = np.full((len(records), 16, 2), np.nan)
     for place, record in enumerate(records):
         middle = record.keypoints[record.visible].mean(axis=0)
+        nearest = np.inf
         for one in people:
             row = int(np.searchsorted(one.frames, record.frame or 0))
             if row < len(one.frames) and one.frames[row] == record.frame:
                 box = one.boxes[row]
-                if box[0] <= middle[0] <= box[2] and box[1] <= middle[1] <= box[3]:
-                    found[place] = one.keypoints[row]
+                away = float(np.hypot(*((box[:2] + box[2:]) / 2 - middle)))
+                # people who cross are in each other's boxes
+                if away < nearest and box[0] <= middle[0] <= box[2] and box[1] <= middle[1] <= box[3]:
+                    found[place], nearest = one.keypoints[row], away
     empty, sides = np.zeros((len(records), 0)), np.zeros(len(records), bool)
     owners = [owner_of(record) for record in records]
     return _known(empty, empty, sides, records, range(len(records)), owners), found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gaitnet.cli.describe import AsJson, Network, Weights, check_videos, load, look, records, result_names, show
-from gaitnet.cli.output import bar, emit, note, rounded, say
+from gaitnet.cli.output import bar, emit, note, rounded, say, writable
 from gaitnet.cli.pose_output import Picture, coco, show_joints, write
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def pose(
     form: Annotated[
         Format, typer.Option("--format", help="coco: COCO's 17 keypoints as well as the 16 joints.")
     ] = Format.joints,
-    camera: Annotated[int | None, typer.Option(min=0, help="A camera instead of a file: 0 is the first.")] = None,
+    camera: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="A camera instead of a file: 0 is the first.")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="With --camera: how long. Else until Ctrl-C.")] = None,
     network: Network = None,
     weights: Weights = None,
@@ -73,14 +75,16 @@ def pose(
 
     check_videos([file])
     picture = file.is_file() and file.suffix.lower() in PICTURES
+    several = file.is_dir() and not frames
     if frames and not file.is_dir():
         raise ValueError(f"--frames: is for a folder of pictures, but {file} is a file")
     if whole and (frames or not (picture or file.is_dir())):
         raise ValueError("--whole: is for single pictures; in a video people are always searched for")
     (target,) = result_names([file], output, ".pose")
+    _require_room(target, ".csv", *([] if not overlay else [".png"] if picture else [""] if several else [".mp4"]))
     recognizer = load(weights, network)
     people: list[Person] | None = None
-    if file.is_dir() and not frames:
+    if several:
         pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
     elif picture:
         pictures, drawn = _alone(recognizer, file, whole, target.with_name(target.name + ".png") if overlay else None)
@@ -106,6 +110,16 @@ def pose(
     say(f"{told} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
 
 
+def _require_room(target: Path, *endings: str) -> None:
+    """Refuse, before the work, what stands where a result is to go: a folder for a file, a file for the folder ""."""
+    for ending in endings:
+        path = target.with_name(target.name + ending)
+        if ending:
+            writable(path)
+        elif path.exists() and not path.is_dir():
+            raise ValueError(f"{path}: is a file, where the folder of the pictures with joints drawn in is to be")
+
+
 def _camera(
     file: Path | None, camera: int | None, seconds: float | None, other_options: bool, output: Path, overlay: bool,
     networks: "Callable[[], GaitRecognizer]", as_json: bool,
@@ -119,6 +133,7 @@ def _camera(
     if other_options:
         raise ValueError("--camera: goes without --frames, --whole and --format, which are for files")
     (target,) = result_names([Path(f"camera{camera}")], output, ".pose")
+    _require_room(target, ".jsonl", *([".mp4"] if overlay else []))
     watched = watch(networks(), camera, seconds, target, overlay)
     if as_json:
         emit({

@@ -34,6 +34,8 @@ class Rate:
     def __str__(self) -> str:
         if np.isnan(self.value):
             return "not measured"
+        if np.isnan(self.low):
+            return f"{100 * self.value:.1f} %"
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
@@ -90,12 +92,15 @@ def bootstrap_over_subjects(
 
 
 def interval_of(value: float, draws: Float[np.ndarray, " resample"], count: int, subjects: int, level: float) -> Rate:
-    """Take the percentiles of bootstrap `draws` as bounds; at exactly 0 or 1 Wilson's over the subjects."""
+    """Take the percentiles of bootstrap `draws` as bounds; at exactly 0 or 1 Wilson's over the subjects.
+
+    Of one subject alone every draw is the same, which says nothing: there the bounds are NaN.
+    """
     if value in (0.0, 1.0):
         wilson = wilson_interval(round(value * subjects), subjects, level=level)
         return Rate(value, wilson.low, wilson.high, count, subjects, "Wilson over subjects", level)
     draws = draws[np.isfinite(draws)]
-    if not len(draws):
+    if not len(draws) or subjects < 2:
         return Rate(value, np.nan, np.nan, count, subjects, level=level)
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Rate(value, float(low), float(high), count, subjects, level=level)

@@ -145,7 +145,7 @@ def over_people(
     value, draws = float(sums.sum() / number.sum()), (weights @ sums) / (weights @ number)
     if share:
         return interval_of(value, draws, int(number.sum()), len(subjects), 0.95)
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = np.quantile(draws, [0.025, 0.975]) if len(subjects) > 1 else (np.nan, np.nan)
     return Rate(value, float(low), float(high), int(number.sum()), len(subjects))
 
 
@@ -162,4 +162,6 @@ def in_pixels(rate: Rate) -> str:
     """A distance with its interval, as a table shows it."""
     if np.isnan(rate.value):
         return "not measured"
+    if np.isnan(rate.low):
+        return f"{rate.value:.1f}"
     return f"{rate.value:.1f} [{rate.low:.1f}, {rate.high:.1f}]"

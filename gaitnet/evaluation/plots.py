@@ -127,6 +127,7 @@ def bars_plot(
     figure, axes = _start(title, "", unit)
     names = list(bars)
     values, low, high = np.array([bars[name] for name in names], float).reshape(-1, 3).T
+    low, high = (np.where(np.isnan(bound), values, bound) for bound in (low, high))  # of one subject none is known
     places = np.arange(len(names))
     colours = [COLOURS[0]] * (len(names) - 1) + [COLOURS[1]] * min(len(names), 1)
     spread = np.stack([values - low, high - values]).clip(0)

@@ -62,6 +62,11 @@ def read_human36m(
             f"{root} holds nothing of Human3.6M: expected S1/MyPoseFeatures/D2_Positions/*.cdf with S1/Videos/*.mp4, "
             "data_2d_h36m_gt.npz, or a json of COCO's style with the extracted frames"
         )
+    return split_by_subject(records, split)
+
+
+def split_by_subject(records: Sequence[PoseRecord], split: str = "original") -> list[PoseRecord]:
+    """The records with the `split` of their subjects by one of SPLITS; subjects outside it have none."""
     parts = {subject: part for part, subjects in SPLITS[split].items() for subject in subjects}
     return [replace(record, split=parts.get(record.subject, "")) for record in records]
 

@@ -46,8 +46,10 @@ def splits_by_list(file: Path, otherwise: str = "train") -> Callable[[str], str]
     """Name of a picture -> its split, by the list of validation pictures beside `file` or one folder up."""
     for folder in (file.parent, file.parent.parent):
         if (folder / VALIDATION_LIST).is_file():
-            listed = set((folder / VALIDATION_LIST).read_text(encoding="utf-8", errors="replace").split())
-            return lambda name: "validation" if name in listed else otherwise
+            text = (folder / VALIDATION_LIST).read_text(encoding="utf-8", errors="replace")
+            # a list made on a system that does not tell A from a must not let anybody through
+            listed = set(text.casefold().split())
+            return lambda name: "validation" if name.casefold() in listed else otherwise
     return lambda name: otherwise
 
 
