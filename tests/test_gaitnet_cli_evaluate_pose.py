@@ -328,7 +328,7 @@ def test_references_looked_at_are_corrected(data_root):
 
     records = read_landmarks(data_root / "clips" / "demo6.reference.json")
     legs = Legs()
-    verdicts = [seen.legs for (film, _), seen in checked().items() if film == "demo6"]
+    verdicts = [seen.legs for (film, *_), seen in checked().items() if film == "demo6"]
     found = np.stack([record.keypoints for record in records])
     nothing = np.zeros(len(records))
     owners = ["demo6"] * len(records)

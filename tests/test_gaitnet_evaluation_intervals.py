@@ -115,3 +115,10 @@ def test_bad_input():
         intervals.rate_over_subjects(np.zeros(0, bool), np.zeros(0, int))
     with pytest.raises(ValueError, match="successes"):
         intervals.wilson_interval(3, 2)
+
+
+def test_a_pixel_is_no_share():
+    """A median of exactly one pixel keeps the interval of its draws."""
+    values, owners = np.array([0.5, 1.0, 1.5]), np.arange(3)
+    rate = intervals.bootstrap_over_subjects(lambda draw: float(np.median(values[draw])), owners, share=False)
+    assert (rate.value, rate.low, rate.high) == (1.0, 0.5, 1.5)

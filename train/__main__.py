@@ -11,7 +11,9 @@ import typer
 
 from train.memory import keep_memory
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False, rich_markup_mode="rich"
+)
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of the run, instead of the preset's.")]
 Init = Annotated[Path | None, typer.Option(help="A run, or a checkpoint, whose weights are the starting point.")]
 Data = Annotated[Path, typer.Option(envvar="GAITNET_DATA", help="Folder of data sets.")]
@@ -114,6 +116,11 @@ def pose(
     """Joints of a person: photographs, landmarked video and walkers rendered in the step; or MPII with LSP, Human3.6M.
 
     These lie in --data in folders of their names, as released or as `gaitnet datasets prepare` made them.
+
+    [bold]Examples[/]
+    python -m train pose --preset small --run runs/small
+    python -m train pose --preset large --init runs/small --run runs/large
+    python -m train pose --preset mpii+lsp-mobile --data data --run runs/mpii
     """
     from train import pose as task
     from train.config import POSE_PRESETS

@@ -66,7 +66,7 @@ class Legs:
         for one in self.seen:
             joints, visible = one.record.keypoints, one.record.visible
             if by_eye:
-                seen = checked().get((one.film, one.place))
+                seen = checked().get((one.film, one.record.frame, one.place))
                 if seen is None or seen.legs == "unclear":
                     continue
                 joints, visible = seen.put_right(joints, visible)
@@ -112,9 +112,11 @@ def standing(jitters: list[tuple[float, int, str]]) -> "tuple[Rate, Rate] | None
         return None
     values, frames, owners = (np.array(column) for column in zip(*whole, strict=True))
     return (
-        bootstrap_over_subjects(lambda draw: float(np.median(values[draw])), owners),
+        bootstrap_over_subjects(lambda draw: float(np.median(values[draw])), owners, share=False),
         bootstrap_over_subjects(
-            lambda draw: float(np.sqrt((values[draw] ** 2 * frames[draw]).sum() / frames[draw].sum())), owners
+            lambda draw: float(np.sqrt((values[draw] ** 2 * frames[draw]).sum() / frames[draw].sum())),
+            owners,
+            share=False,
         ),
     )
 

@@ -72,6 +72,7 @@ def bootstrap_over_subjects(
     resamples: int = 200,
     seed: int = 0,
     level: float = 0.95,
+    share: bool = True,
 ) -> Rate:
     """Any statistic with a percentile bootstrap interval over subjects.
 
@@ -81,6 +82,7 @@ def bootstrap_over_subjects(
         resamples: draws of subjects.
         seed: of the draws.
         level: share of the draws between the bounds.
+        share: whether the statistic is one of 0 to 1, whose ends have Wilson's interval; no pixels.
 
     """
     subjects, owner = _owners(subject_ids)
@@ -88,15 +90,22 @@ def bootstrap_over_subjects(
     draws = np.random.default_rng(seed).integers(len(subjects), size=(resamples, len(subjects)))
     values = np.array([statistic(np.concatenate([members[index] for index in draw])) for draw in draws])
     value = float(statistic(np.arange(len(owner))))
-    return interval_of(value, values, len(owner), len(subjects), level)
+    return interval_of(value, values, len(owner), len(subjects), level, share)
 
 
-def interval_of(value: float, draws: Float[np.ndarray, " resample"], count: int, subjects: int, level: float) -> Rate:
-    """Take the percentiles of bootstrap `draws` as bounds; at exactly 0 or 1 Wilson's over the subjects.
+def interval_of(
+    value: float,
+    draws: Float[np.ndarray, " resample"],
+    count: int,
+    subjects: int,
+    level: float = 0.95,
+    share: bool = True,
+) -> Rate:
+    """Take the percentiles of bootstrap `draws` as bounds; for a share of exactly 0 or 1 Wilson's over the subjects.
 
     Of one subject alone every draw is the same, which says nothing: there the bounds are NaN.
     """
-    if value in (0.0, 1.0):
+    if share and value in (0.0, 1.0):
         wilson = wilson_interval(round(value * subjects), subjects, level=level)
         return Rate(value, wilson.low, wilson.high, count, subjects, "Wilson over subjects", level)
     draws = draws[np.isfinite(draws)]

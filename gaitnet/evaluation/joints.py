@@ -143,10 +143,7 @@ def over_people(
     number = np.bincount(owner, counts[scored], len(subjects))
     weights = _weights(len(subjects))
     value, draws = float(sums.sum() / number.sum()), (weights @ sums) / (weights @ number)
-    if share:
-        return interval_of(value, draws, int(number.sum()), len(subjects), 0.95)
-    low, high = np.quantile(draws, [0.025, 0.975]) if len(subjects) > 1 else (np.nan, np.nan)
-    return Rate(value, float(low), float(high), int(number.sum()), len(subjects))
+    return interval_of(value, draws, int(number.sum()), len(subjects), share=share)
 
 
 @lru_cache(maxsize=64)  # drawing them takes longer than all the rest

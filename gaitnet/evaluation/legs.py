@@ -48,15 +48,15 @@ class Checked(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def checked() -> dict[tuple[str, int], Checked]:
-    """(film, place among its references) -> what was seen there, for those that were checked."""
+def checked() -> dict[tuple[str, int, int], Checked]:
+    """(film, frame, place among its references) -> what was seen there, for those that were checked."""
     text = resources.files(__package__).joinpath("legs.json").read_text("utf-8")
     seen = {}
     for film, told in json.loads(text)["films"].items():
         wrong = {place: [INDEX[name] for name in names] for _, place, *names in told.get("wrong", [])}
         for verdict in get_args(Verdict):
-            for _, place in told.get(verdict, []):
-                seen[film, place] = Checked(verdict, wrong.get(place, []))
+            for frame, place in told.get(verdict, []):
+                seen[film, frame, place] = Checked(verdict, wrong.get(place, []))
     return seen
 
 
