@@ -86,3 +86,17 @@ def human36m(folder):
     for number, (subject, action) in enumerate(takes):
         write_take(folder, subject, action, CAMERAS[number % 2], positions(8, number))
     return folder
+
+
+def filmed(root_of, count, moved=0.0):
+    """Records of somebody in `count` frames of one recording, who goes `moved` pixels a frame."""
+    from humanpose.datasets.record import PoseRecord
+
+    keypoints = body(3).astype(np.float32)
+    return [
+        PoseRecord(
+            root_of / "a.mp4", frame, np.array([10.0, 10, 86, 86]) + moved * frame,
+            keypoints + np.float32(moved * frame), np.ones(16, bool), "human36m", subject="S1", action="Walking",
+        )
+        for frame in range(count)
+    ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,19 +14,16 @@ from pose_trees import SIDE, body, human36m, lsp, mpii, picture
 from test_humanpose_datasets_human36m import coco_style, positions, write_take
 from test_humanpose_datasets_mpii import write_h5, write_json
 
-from humanpose.augment import IDENTITY, ORIGINAL
 from humanpose.checkpoint import network_of
 from humanpose.datasets.human36m_takes import CAMERAS
 from humanpose.datasets.lsp import LSP_TRAINED
 from humanpose.estimator import HumanPoseNN
-from humanpose.skeleton import INDEX
 from train import __main__ as train_command
 from train import pose
-from train.config import GAIT_PRESETS, POSE_PRESETS, OptimizerConfig, PoseTaskConfig
+from train.config import POSE_PRESETS, PoseTaskConfig
 from train.loop import fit
-from train.pose_evaluation import make_evaluation, measures
+from train.pose_evaluation import make_evaluation
 from train.pose_releases import SETS, load_releases
-from train.pose_windows import make_window, windows_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -277,48 +273,6 @@ def test_no_link_and_no_other_split_brings_in_whom_only_measures(root, tmp_path)
     assert {one.subject for one in data.held_out["human36m"]} == {"S5"}
 
 
-def test_photographs_of_lspet_that_measure_are_not_learned_from_by_a_link(tmp_path, monkeypatch):
-    from train.pose_data import load_pose_data
-
-    monkeypatch.setattr("train.pose_data.LSPET_TRAINED", 3)
-    lsp(tmp_path / "lspet", 5, extended=True)
-    assert [len(load_pose_data(tmp_path).photographs), len(load_pose_data(tmp_path).held_out["lspet"])] == [3, 2]
-    link = tmp_path / "lspet" / "images" / "im00001.jpg"
-    link.unlink()
-    link.symlink_to(tmp_path / "lspet" / "images" / "im00005.jpg")
-    with pytest.raises(ValueError, match=r"im00001\.jpg is to be learned from, and leads to a picture that"):
-        load_pose_data(tmp_path)
-
-
-def test_lsp_does_not_stand_in_for_lspet(tmp_path):
-    """Of LSP's numbers up to 3600 the second half is for tests."""
-    from train.pose_data import load_pose_data
-
-    lsp(tmp_path / "lspet", 20, extended=False)
-    with pytest.raises(ValueError, match="lspet holds lsp"):
-        load_pose_data(tmp_path)
-
-
-def test_landmarks_beyond_the_end_of_their_film_are_told_before_the_training(tmp_path):
-    from test_humanpose_datasets_coco import spread
-
-    from gaitnet.video.write import VideoWriter
-    from train.pose_data import load_pose_data
-
-    lsp(tmp_path / "lspet", 20, extended=True)
-    kth = tmp_path / "kth_walking"
-    kth.mkdir()
-    name = "person01_walking_d1_uncomp"
-    with VideoWriter(kth / f"{name}.mp4") as film:
-        for _ in range(3):
-            film.write(np.zeros((SIDE, SIDE, 3), np.uint8))
-    people = [{"frame": frame, "box": [0, 0, 90, 90], "landmarks": spread().tolist()} for frame in (1, 5)]
-    content = {"video": f"{name}.avi", "numbering": "BlazePose-33", "people": people}
-    (kth / f"{name}.reference.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="has no frame 5, which its landmarks describe"):
-        load_pose_data(tmp_path)
-
-
 def test_files_that_a_preset_does_not_read_or_that_are_not_there_are_told(tmp_path, monkeypatch, capsys):
     for option, preset in (("--legs", "lspet"), ("--opinions", "walkers")):
         (tmp_path / "file").touch()
@@ -370,80 +324,6 @@ def test_only_walking_people_who_measure_are_not_enough(tmp_path):
         pose.make_batches(longer, data.photographs, [], data.image)
 
 
-# --- windows, the rule, what is measured
-
-
-def filmed(root_of, count, moved=0.0):
-    from humanpose.datasets.record import PoseRecord
-
-    keypoints = body(3).astype(np.float32)
-    return [
-        PoseRecord(
-            root_of / "a.mp4", frame, np.array([10.0, 10, 86, 86]) + moved * frame,
-            keypoints + np.float32(moved * frame), np.ones(16, bool), "human36m", subject="S1", action="Walking",
-        )
-        for frame in range(count)
-    ]  # fmt: skip
-
-
-def test_windows_are_frames_that_follow_each_other_in_one_recording(tmp_path):
-    records = filmed(tmp_path, 7)
-    other = [dataclasses.replace(one, camera="b") for one in records[:3]]
-    mixed = [*records[::-1], *other]
-    windows = windows_of(mixed, 4)
-    assert [[one.frame for one in window] for window in windows] == [[0, 1, 2, 3], [2, 3, 4, 5]]
-    assert {one.camera for window in windows for one in window} == {""}
-    assert len(windows_of(mixed, 3)) == 5 + 1
-
-
-def test_extracted_frames_are_in_the_order_of_their_numbers(tmp_path):
-    records = filmed(tmp_path, 12)
-    frames = [
-        dataclasses.replace(one, path=tmp_path / f"S1_Walking_1.54138969_{one.frame + 1}.jpg", frame=None)
-        for one in records
-    ]
-    (window,) = windows_of(frames[::-1], 12)
-    assert [one.path.stem.rpartition("_")[2] for one in window] == [str(number) for number in range(1, 13)]
-
-
-def test_a_window_is_changed_alike_in_all_frames_but_for_noise(tmp_path):
-    """Somebody who walks across the picture, followed by their box: in the crops they stand still."""
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    for config, noisy in ((dataclasses.replace(ORIGINAL, noise_range=None), False), (ORIGINAL, True)):
-        still = make_window([filmed(tmp_path, 4)], lambda _: image, (75, 75), config)
-        drawn = still(0, np.random.default_rng(5))
-        assert drawn["images"].shape == (4, 75, 75, 3)
-        np.testing.assert_array_equal(drawn["keypoints"], drawn["keypoints"][[0] * 4])
-        alike = (drawn["images"] == drawn["images"][:1]).all()
-        assert alike != noisy
-        moving = make_window([filmed(tmp_path, 4, moved=2.0)], lambda _: image, (75, 75), config)
-        np.testing.assert_allclose(moving(0, np.random.default_rng(5))["keypoints"], drawn["keypoints"], atol=1e-3)
-    other = still(0, np.random.default_rng(6))
-    assert np.abs(other["keypoints"] - drawn["keypoints"]).max() > 1
-
-
-def test_labels_of_a_window_lie_on_its_pixels(tmp_path):
-    """Geometry alone: the brightest pixel of each frame is the joint that was painted."""
-    config = dataclasses.replace(IDENTITY, rotation=30.0, zoom=(0.7, 0.9), shear=0.2, flip=1.0)
-    (first, second) = filmed(tmp_path, 2)
-    joint = 1
-    for record in (first, second):
-        record.keypoints[:] = 48 + 10 * np.random.default_rng(record.frame).uniform(-1, 1, 2)
-    image = {}
-    for record in (first, second):
-        image[record.frame] = np.zeros((SIDE, SIDE, 3), np.float32)
-        grid = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1) - record.keypoints[joint]
-        image[record.frame] += 255 * np.exp(-(grid**2).sum(-1) / 18)[..., None]
-    sample = make_window([[first, second]], lambda one: image[one.frame].astype(np.uint8), (75, 75), config)
-    drawn = sample(0, np.random.default_rng(1))
-    for picture_, keypoints in zip(drawn["images"].astype(float), drawn["keypoints"], strict=True):
-        weight = picture_.sum(-1) ** 2
-        rows, columns = np.mgrid[:75, :75]
-        centre = np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
-        np.testing.assert_allclose(keypoints[joint], centre, atol=0.3)
-
-
 def test_a_joint_beyond_the_crop_counts_for_sigmoid_maps_only():
     """As in the original: present, but nowhere to be seen; the network shall see nothing there."""
     from test_train_pose import Answering
@@ -466,79 +346,3 @@ def test_a_joint_beyond_the_crop_counts_for_sigmoid_maps_only():
     # two joints are present: log(1 + e^3) in place of log(1 + e^-3), halved
     assert loss_of(loud) - loss_of(quiet) == pytest.approx((np.log1p(np.exp(3)) - np.log1p(np.exp(-3))) / 2, rel=1e-4)
     assert loss_of(unlabelled) == loss_of(quiet)
-
-
-def test_rmsprop_is_tensorflows():
-    """Ten steps beside a float64 twin: the mean of squares begins at 1, and 1e-10 is added to it before the root."""
-    import jax.numpy as jnp
-    import optax
-
-    from train.loop import make_optimizer
-
-    config = OptimizerConfig(1e-2, warmup_steps=2, weight_decay=0.0, clip_norm=2.0, rule="RMSProp")
-    tx = make_optimizer(config, 10)
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=(3, 2))
-    mean, ours = np.ones((3, 2)), jnp.asarray(weights, jnp.float32)
-    state = tx.init(ours)
-    for step in range(10):
-        gradient = rng.normal(size=(3, 2)) * (10 if step % 2 else 0.1)
-        updates, state = tx.update(jnp.asarray(gradient, jnp.float32), state, ours)
-        ours = optax.apply_updates(ours, updates)
-        rate = 1e-2 * (step / 2 if step < 2 else (1 + np.cos(np.pi * (step - 2) / 8)) / 2)
-        gradient = gradient * min(1, 2 / np.linalg.norm(gradient))
-        mean = 0.9 * mean + 0.1 * gradient**2
-        weights = weights - rate * gradient / np.sqrt(mean + 1e-10)
-    np.testing.assert_allclose(ours, weights, rtol=1e-5)
-    with pytest.raises(ValueError, match="rule"):
-        OptimizerConfig(rule="SGD")
-    with pytest.raises(ValueError, match="weight_decay"):
-        OptimizerConfig(rule="RMSProp")
-
-
-def test_heads_torsos_and_the_grid_measure(tmp_path):
-    """Everything is 10 pixels off: within half of a head of 21 pixels, not of 19; on the grid it depends on the box."""
-    records = [dataclasses.replace(one, head=head) for one, head in zip(filmed(tmp_path, 2), (21.0, 19.0), strict=True)]
-    found = np.stack([one.keypoints for one in records]) + np.array([10, 0])
-    told = measures(found, records)
-    assert told["pckh"] == 0.5
-    assert told["distance"] == pytest.approx(10 * 299 / (1.25 * 76))
-    assert "pckh" not in measures(found, filmed(tmp_path, 2))
-    found[:, [INDEX["pelvis"], INDEX["thorax"]]] += 500
-    assert measures(found, records)["pckh"] == 0.5
-
-
-@pytest.mark.parametrize("name", [name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"])
-def test_presets_on_releases_keep_what_the_original_told(name):
-    config = POSE_PRESETS[name]
-    if config.network == "MobilePose":
-        return
-    assert (config.augment, config.loss, config.optimizer.rule) == ("original", "sigmoid_cross_entropy", "RMSProp")
-    assert (config.optimizer.clip_norm, config.optimizer.weight_decay) == (2.0, 0.0)
-    if not name.endswith("-cpu"):
-        sizes = {"InceptionResNet": (299, 15.0), "PartDetector": (256, 11.0)}
-        assert (config.height, config.diameter) == sizes[config.network]
-        assert config.blocks == ()
-
-
-def test_the_presets_that_the_documents_name_are_there():
-    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/pose-training.md"))
-    named = set(re.findall(r"--preset ([a-z0-9+-]+)", text)) | set(
-        re.findall(r"`((?:mpii\+lsp|human36m)-[a-z]+)`", text)
-    )
-    assert named - POSE_PRESETS.keys() - GAIT_PRESETS.keys() == set()
-    assert {name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"} <= named
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({"data": "coco"}, "data"),
-        ({"landmarks": 2}, "landmarks"),
-        ({"window": 3}, "window"),
-        ({"augment": "no"}, "augment"),
-    ],
-)
-def test_settings_of_releases_that_do_not_go_together_are_refused(changes, name):
-    with pytest.raises(ValueError, match=name):
-        dataclasses.replace(POSE_PRESETS["mpii+lsp"], **changes)

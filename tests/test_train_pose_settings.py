@@ -1,0 +1,91 @@
+"""What the settings of the pose task mean: targets, rules, measures, and the presets themselves."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pose_trees import filmed
+
+from humanpose.skeleton import INDEX
+from train.config import GAIT_PRESETS, POSE_PRESETS, OptimizerConfig
+from train.pose_evaluation import measures
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_rmsprop_is_tensorflows():
+    """Ten steps beside a float64 twin: the mean of squares begins at 1, and 1e-10 is added to it before the root."""
+    import jax.numpy as jnp
+    import optax
+
+    from train.loop import make_optimizer
+
+    config = OptimizerConfig(1e-2, warmup_steps=2, weight_decay=0.0, clip_norm=2.0, rule="RMSProp")
+    tx = make_optimizer(config, 10)
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 2))
+    mean, ours = np.ones((3, 2)), jnp.asarray(weights, jnp.float32)
+    state = tx.init(ours)
+    for step in range(10):
+        gradient = rng.normal(size=(3, 2)) * (10 if step % 2 else 0.1)
+        updates, state = tx.update(jnp.asarray(gradient, jnp.float32), state, ours)
+        ours = optax.apply_updates(ours, updates)
+        rate = 1e-2 * (step / 2 if step < 2 else (1 + np.cos(np.pi * (step - 2) / 8)) / 2)
+        gradient = gradient * min(1, 2 / np.linalg.norm(gradient))
+        mean = 0.9 * mean + 0.1 * gradient**2
+        weights = weights - rate * gradient / np.sqrt(mean + 1e-10)
+    np.testing.assert_allclose(ours, weights, rtol=1e-5)
+    with pytest.raises(ValueError, match="rule"):
+        OptimizerConfig(rule="SGD")
+    with pytest.raises(ValueError, match="weight_decay"):
+        OptimizerConfig(rule="RMSProp")
+
+
+def test_heads_torsos_and_the_grid_measure(tmp_path):
+    """Everything is 10 pixels off: within half of a head of 21 pixels, not of 19; on the grid it depends on the box."""
+    records = [dataclasses.replace(one, head=head) for one, head in zip(filmed(tmp_path, 2), (21.0, 19.0), strict=True)]
+    found = np.stack([one.keypoints for one in records]) + np.array([10, 0])
+    told = measures(found, records)
+    assert told["pckh"] == 0.5
+    assert told["distance"] == pytest.approx(10 * 299 / (1.25 * 76))
+    assert "pckh" not in measures(found, filmed(tmp_path, 2))
+    found[:, [INDEX["pelvis"], INDEX["thorax"]]] += 500
+    assert measures(found, records)["pckh"] == 0.5
+
+
+@pytest.mark.parametrize("name", [name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"])
+def test_presets_on_releases_keep_what_the_original_told(name):
+    config = POSE_PRESETS[name]
+    if config.network == "MobilePose":
+        return
+    assert (config.augment, config.loss, config.optimizer.rule) == ("original", "sigmoid_cross_entropy", "RMSProp")
+    assert (config.optimizer.clip_norm, config.optimizer.weight_decay) == (2.0, 0.0)
+    if not name.endswith("-cpu"):
+        sizes = {"InceptionResNet": (299, 15.0), "PartDetector": (256, 11.0)}
+        assert (config.height, config.diameter) == sizes[config.network]
+        assert config.blocks == ()
+
+
+def test_the_presets_that_the_documents_name_are_there():
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/pose-training.md"))
+    named = set(re.findall(r"--preset ([a-z0-9+-]+)", text)) | set(
+        re.findall(r"`((?:mpii\+lsp|human36m)-[a-z]+)`", text)
+    )
+    assert named - POSE_PRESETS.keys() - GAIT_PRESETS.keys() == set()
+    assert {name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"} <= named
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"data": "coco"}, "data"),
+        ({"landmarks": 2}, "landmarks"),
+        ({"window": 3}, "window"),
+        ({"augment": "no"}, "augment"),
+    ],
+)
+def test_settings_of_releases_that_do_not_go_together_are_refused(changes, name):
+    with pytest.raises(ValueError, match=name):
+        dataclasses.replace(POSE_PRESETS["mpii+lsp"], **changes)
