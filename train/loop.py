@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from train.callbacks import CurveWriter
 from train.checkpoint import RunCheckpoints
 from train.config import OptimizerConfig
+from train.memory import give_back
 
 Batch = Any
 Metrics = dict[str, Float[Array, ""]]
@@ -162,6 +163,7 @@ def fit(
                 checkpoints.save(done, state)
             if evaluate is not None and evaluate_now:
                 curves.write(done, "validation", evaluate(merged()))
+                give_back()
                 clock, clock_step = time.perf_counter(), done
     return merged()
 

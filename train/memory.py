@@ -6,6 +6,7 @@ two cores (benchmarks/training_memory.py).
 """
 
 import ctypes
+from collections.abc import Callable
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
 """Parameters of mallopt(3)."""
@@ -17,9 +18,25 @@ def keep_memory() -> None:
     To be called before other threads allocate. A process that decodes videos is better off without: its threads would
     wait for each other.
     """
+    mallopt = _of_glibc("mallopt")
+    if mallopt is not None:
+        for parameter, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 << 20)):
+            mallopt(parameter, value)
+
+
+def give_back() -> None:
+    """Return to the system what is free now.
+
+    For after a measurement or a checkpoint: theirs are other arrays, between which a step's no longer fit. Where that
+    was not done, a training that needs four gigabytes had taken twelve after 2,500 steps.
+    """
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
+def _of_glibc(name: str) -> Callable | None:
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):  # another C library, another system
-        return
-    for parameter, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 << 20)):
-        mallopt(parameter, value)
+        return None
