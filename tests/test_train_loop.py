@@ -91,7 +91,7 @@ def test_settings_that_cannot_be_read_are_told(tmp_path, content):
 
 
 def test_a_truncated_checkpoint_is_refused_in_a_sentence(tmp_path, monkeypatch):
-    """Orbax answers cut-off files with many kinds of error, some of them later and from other threads: one stands in."""
+    """Orbax answers cut-off files with many kinds of error, some later and from other threads: one stands in."""
     run(tmp_path, 5)
 
     def restore(*_, **__):

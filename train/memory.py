@@ -6,20 +6,23 @@ two cores (benchmarks/training_memory.py).
 """
 
 import ctypes
+import os
 from collections.abc import Callable
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
 """Parameters of mallopt(3)."""
+PLENTY = 15 << 30
+"""Bytes of a machine that can spare some: arrays of many sizes leave holes, and a training takes about twice the room."""
 
 
 def keep_memory() -> None:
-    """Tell malloc to take memory from one place, where it stays; nothing happens where there is no mallopt.
+    """Tell malloc to take memory from one place, where it stays.
 
-    To be called before other threads allocate. A process that decodes videos is better off without: its threads would
+    Nothing happens where there is no mallopt, or where the machine has no PLENTY of memory. To be called before other threads allocate. A process that decodes videos is better off without: its threads would
     wait for each other.
     """
     mallopt = _of_glibc("mallopt")
-    if mallopt is not None:
+    if mallopt is not None and os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >= PLENTY:
         for parameter, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 << 20)):
             mallopt(parameter, value)
 
@@ -27,8 +30,8 @@ def keep_memory() -> None:
 def give_back() -> None:
     """Return to the system what is free now.
 
-    For after a measurement or a checkpoint: theirs are other arrays, between which a step's no longer fit. Where that
-    was not done, a training that needs four gigabytes had taken twelve after 2,500 steps.
+    For after a measurement: its arrays are others, between which a step's no longer fit. Where that was not done, a
+    training that needs four gigabytes had taken twelve after three measurements.
     """
     trim = _of_glibc("malloc_trim")
     if trim is not None:
