@@ -12,14 +12,14 @@ from collections.abc import Callable
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
 """Parameters of mallopt(3)."""
 PLENTY = 15 << 30
-"""Bytes of a machine that can spare some: arrays of many sizes leave holes, and a training takes about twice the room."""
+"""Bytes of a machine that can spare some: arrays of many sizes leave holes, and a training takes twice the room."""
 
 
 def keep_memory() -> None:
     """Tell malloc to take memory from one place, where it stays.
 
-    Nothing happens where there is no mallopt, or where the machine has no PLENTY of memory. To be called before other threads allocate. A process that decodes videos is better off without: its threads would
-    wait for each other.
+    Nothing happens where there is no mallopt, or where the machine has no PLENTY of memory. To be called before other
+    threads allocate. A process that decodes videos is better off without: its threads would wait for each other.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None and os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >= PLENTY:
