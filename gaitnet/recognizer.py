@@ -86,8 +86,8 @@ class GaitRecognizer:
                 maps than those that joints are drawn as.
 
         """
-        # a name alone means the shipped weights
-        within = Path() if folder is None else Path(folder)
+        # a name alone means the shipped weights, a place never does, not even "."
+        within = Path() if folder is None else Path(folder).absolute()
         network, sha256 = load_gaitnn(within / "gait")
         pose_network = HumanPoseNN.load(within / "pose" if pose is None else pose)
         detector = load_detector(within / "detect")

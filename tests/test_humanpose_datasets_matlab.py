@@ -108,3 +108,14 @@ def test_other_files_are_refused(tmp_path, data, why):
         read_matlab(tmp_path / "a.mat", "x")
     with pytest.raises(ValueError, match=r"b\.mat"):
         read_matlab(tmp_path / "b.mat", "x")
+
+
+def test_the_limit_is_one_for_all_variables_together(tmp_path, monkeypatch):
+    """To zlib a limit of nothing is none: a second variable must not go free where the first took all."""
+    first = matrix(6, (1, 1000), element(9, bytes(8000)))
+    (tmp_path / "a.mat").write_bytes(HEADER + compressed(first))
+    monkeypatch.setattr(matlab, "LONGEST", len(first))
+    assert read_matlab(tmp_path / "a.mat", "x").shape == (1, 1000)
+    (tmp_path / "a.mat").write_bytes(HEADER + compressed(first) + compressed(bytes(1 << 22)))
+    with pytest.raises(ValueError, match="grows beyond"):
+        read_matlab(tmp_path / "a.mat", "x")

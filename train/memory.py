@@ -30,8 +30,7 @@ def keep_memory() -> None:
 def give_back() -> None:
     """Return to the system what is free now.
 
-    For after a measurement: its arrays are others, between which a step's no longer fit. Where that was not done, a
-    training that needs four gigabytes had taken twelve after three measurements.
+    For after a measurement, whose arrays are others than a step's and leave holes between them.
     """
     trim = _of_glibc("malloc_trim")
     if trim is not None:

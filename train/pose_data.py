@@ -119,9 +119,8 @@ def read_lspet(root: Path) -> list[PoseRecord]:
     if not (root / "lspet" / "joints.mat").is_file():
         raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
     records = read_lsp(root / "lspet")
-    if (
-        records and records[0].source != "lspet"
-    ):  # of LSP's the second half is for tests, which the number does not tell
+    # of LSP's the second half is for tests, which the number does not tell
+    if records and records[0].source != "lspet":
         raise ValueError(f"{root / 'lspet'} holds {records[0].source}, by the axes of its joints.mat; lspet is wanted")
     return records
 

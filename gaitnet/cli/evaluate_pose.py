@@ -110,7 +110,7 @@ def pose(
     if flip_test or decoding is not Decoding.subpixel:
         from humanpose.estimator import HumanPoseNN
 
-        folder = network or ("pose" if weights is None else weights / "pose")
+        folder = network or ("pose" if weights is None else weights.absolute() / "pose")
         recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding.value)
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
@@ -133,7 +133,8 @@ def pose(
             f"--only: {' and '.join(only or [])}: nothing of that is in {root}; see gaitnet evaluate pose -h"
         )
     found_legs, of_legs = leg_tables(_together_last(legs))
-    options = [f"--every {every}"] * (every > 1) + [f"--only {part.value}" for part in only or []]
+    options = [f"--weights {weights}"] * (weights is not None)
+    options += [f"--every {every}"] * (every > 1) + [f"--only {part.value}" for part in only or []]
     options += [f"--network {network}"] * (network is not None)
     options += ["--flip-test"] * flip_test + [f"--decoding {decoding.value}"] * (decoding is not Decoding.subpixel)
     footer = " ".join([f"gaitnet evaluate pose --root {root}", *options])

@@ -57,9 +57,8 @@ def _inflated(data: bytes) -> bytes:
     parts, left = [memoryview(data)[:128]], LONGEST
     for kind, content, whole in _elements(memoryview(data)[128:], order):
         if kind == COMPRESSED:
-            stream = zlib.decompressobj()
-            whole = memoryview(stream.decompress(content, left))
-            if stream.unconsumed_tail:
+            whole = memoryview(zlib.decompressobj().decompress(content, left + 1))  # a limit of 0 would be none
+            if len(whole) > left:
                 raise ValueError(f"it grows beyond {LONGEST:,} bytes when it is read")
             left -= len(whole)
             for inner, matrix, _ in _elements(whole, order):
