@@ -18,6 +18,7 @@ from gaitnet.leg_paths import leg_paths
 from gaitnet.models.detector import Detector, DetectorConfig
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
 from gaitnet.pose_maps import GRID, RATE, pose_maps_of_track
+from gaitnet.steady import steady
 from gaitnet.video.detect import FindPeople, PersonDetector
 from gaitnet.video.network import people_finder
 from gaitnet.video.people import PeopleConfig, PersonTrack, people
@@ -60,8 +61,8 @@ class Person:
     reason: str | None = None
 
 
-DESCRIBING = 3
-"""Counts up whenever equal weights make other vectors of the same video, as since legs lead in turns."""
+DESCRIBING = 4
+"""Counts up whenever equal weights make other vectors of the same video, as since joints are made steady."""
 
 
 class GaitRecognizer:
@@ -140,13 +141,21 @@ class GaitRecognizer:
         affines: Float[np.ndarray, "time 2 3"],
         times: Float[np.ndarray, " time"],
     ) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
-        """Crops of one person -> keypoints in image pixels, each leg on its own path, and probability.
+        """Crops of one person -> keypoints in image pixels, as `paths`, and probability.
 
         A mirrored crop's sides stay exchanged.
         """
-        first, second = self.joints_of_crops(crops, affines)
-        keypoints = np.stack([first.keypoints, second.keypoints])
-        return leg_paths(keypoints, np.stack([first.probability, second.probability]), times)
+        return self.paths(self.joints_of_crops(crops, affines), times)
+
+    @staticmethod
+    def paths(
+        places: Places, times: Float[np.ndarray, " time"]
+    ) -> tuple[Float[np.ndarray, "time 16 2"], Float[np.ndarray, "time 16"]]:
+        """The places that a track's joints may have -> keypoints, each leg on its own path, steady; and probability."""
+        keypoints, probability = leg_paths(
+            np.stack([found.keypoints for found in places]), np.stack([found.probability for found in places]), times
+        )
+        return steady(keypoints, times), probability
 
     def windows_of_track(
         self,
@@ -168,7 +177,7 @@ class GaitRecognizer:
                 segment.mirrored, reason=segment.reason or "too few frames",
             )  # fmt: skip
         frames, times, boxes, at, sure, elsewhere, less = (np.concatenate(part) for part in zip(*parts, strict=True))
-        keypoints, probability = leg_paths(np.stack([at, elsewhere]), np.stack([sure, less]), times)
+        keypoints, probability = self.paths(Places(Joints(at, sure), Joints(elsewhere, less)), times)
         unclear = np.median(probability[:, LIMB_JOINTS]) < LEAST_SURE
         found = self.windows_of_track(keypoints, probability, times, segment.mirrored)
         if segment.mirrored:  # the network named the sides of a mirrored picture: give them their own names back
