@@ -124,6 +124,12 @@ def test_a_gaitnn_of_other_maps_is_refused_before_any_walk(tmp_path, other, foun
         GaitRecognizer.load(tmp_path)
 
 
+def test_a_place_is_never_the_shipped_weights(weights, place, monkeypatch):
+    """A name alone means what ships; "." has no name, and means here."""
+    monkeypatch.chdir(weights)
+    assert GaitRecognizer.load(".").identity == GaitRecognizer.load(weights).identity != GaitRecognizer.load().identity
+
+
 def test_weights_that_are_not_there(place, walk):
     done = CliRunner().invoke(app, ["describe", str(walk), "--weights", "nowhere"])
     assert (done.exit_code, done.stdout) == (2, "")
