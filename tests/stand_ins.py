@@ -13,6 +13,7 @@ from gaitnet.cli.main import app
 from gaitnet.identification.search import Strangers, save_strangers
 from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter
+from humanpose.skeleton import INDEX
 
 SIZE = 32
 MODEL = "ab" * 32
@@ -124,3 +125,19 @@ def enrolled(place):
 
 def everything(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def moved(keypoints, by):
+    return keypoints + np.array([by, 0])
+
+
+def body(x, y, tall):
+    """The 16 joints of somebody who stands at x, from y downwards."""
+    rows = {"ankle": 0.95, "knee": 0.72, "hip": 0.5, "wrist": 0.5, "elbow": 0.35, "shoulder": 0.2,
+            "pelvis": 0.5, "thorax": 0.2, "upper_neck": 0.16, "head_top": 0.0}  # fmt: skip
+    keypoints = np.zeros((16, 2))
+    for name, joint in INDEX.items():
+        side = {"r_": -0.05, "l_": 0.05}.get(name[:2], 0.0)
+        keypoints[joint] = x + tall * side * (2 if "ankle" in name else 1), y + tall * rows[name.split("_", 1)[-1]
+            if name[:2] in ("r_", "l_") else name]  # fmt: skip
+    return keypoints

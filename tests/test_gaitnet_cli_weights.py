@@ -12,7 +12,8 @@ import pytest
 from flax import nnx
 from safetensors.numpy import save_file
 from stand_ins import bad, document, everything, good, run
-from weights_files import T7, text_op, write_keras, write_pth, write_v1
+from weights_files import write_keras, write_v1
+from weights_files_torch import T7, text_op, write_pth
 
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from humanpose import checkpoint

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from weights_files import read_or_refused, write_keras, write_pth, write_v1, write_v2
+from weights_files import read_or_refused, write_keras, write_v1, write_v2
+from weights_files_torch import write_pth
 
 from humanpose.weights import (
     formats,

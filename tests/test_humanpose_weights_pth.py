@@ -10,16 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from weights_files import (
-    bfloat16,
-    integer_op,
-    integers_op,
-    read_or_refused,
-    state_dict_op,
-    tensor_op,
-    text_op,
-    write_pth,
-)
+from weights_files import bfloat16, read_or_refused
+from weights_files_torch import integer_op, integers_op, state_dict_op, tensor_op, text_op, write_pth
 
 from humanpose.weights import formats, torch_pickle
 from humanpose.weights.arrays import WeightsFileError

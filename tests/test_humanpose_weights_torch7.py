@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from weights_files import T7, Function, Module, View, read_or_refused
+from weights_files import read_or_refused
+from weights_files_torch import T7, Function, Module, View
 
 from humanpose.weights import formats, torch7
 from humanpose.weights.arrays import WeightsFileError
