@@ -25,7 +25,7 @@ Weights = Annotated[
 ]
 Network = Annotated[
     str | None,
-    typer.Option("--network", help="Another pose network: pose-wide (slower, more exact), or a checkpoint's folder."),
+    typer.Option("--network", help="Another pose network: the folder of its checkpoint."),
 ]
 
 

@@ -61,7 +61,7 @@ def pose(
     gaitnet pose door.mp4
     gaitnet pose photo.jpg --whole --output results/
     gaitnet pose photos/ --format coco --no-overlay
-    gaitnet pose photo.jpg --network pose-wide
+    gaitnet pose photo.jpg --network my/pose
     gaitnet pose frames/ --frames --no-overlay --json
     gaitnet pose --camera 0 --seconds 20
     """
