@@ -58,7 +58,8 @@ def explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this", SYSTEM_FAILED
     if isinstance(error, ValueError) and (_of_ours(type(error).__module__) or _raised_by_us(error)):
-        return str(error), BAD_INPUT
+        # a checkpoint's error may list hundreds of names
+        return str(error) if _debugging() else getattr(error, "brief", str(error)), BAD_INPUT
     about = " ".join(str(error).split())[:300]
     return (
         f"an unexpected failure, which is a defect of this program ({type(error).__name__}: {about}); "
