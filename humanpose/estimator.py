@@ -197,8 +197,8 @@ class HumanPoseNN:
         for picture in pictures:
             if picture is None:  # as cv2.imread answers
                 raise ValueError(
-                    "images must be RGB uint8 arrays (height, width, 3), got None, which cv2.imread gives for a picture "
-                    "that could not be read: see whether the file is there and is a picture"
+                    "images must be RGB uint8 arrays (height, width, 3), got None, which cv2.imread gives for a "
+                    "picture that could not be read: see whether the file is there and is a picture"
                 )
             if not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] == (3,)):
                 raise ValueError(

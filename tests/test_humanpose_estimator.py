@@ -93,7 +93,7 @@ def test_the_none_of_a_missing_photograph_is_told(pose, monkeypatch):
     """As cv2.imread gives it; outside of tests no annotation catches it."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     for missing in (None, [None]):
-        with pytest.raises(ValueError, match="got None, which cv2.imread gives for a picture that could not be read"):
+        with pytest.raises(ValueError, match=r"got None, which cv2\.imread gives for a picture that could not be read"):
             pose.joints(missing)
 
 
