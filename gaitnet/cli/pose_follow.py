@@ -81,7 +81,9 @@ def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
         if len(moments) < min(follow.tracker.least_seen, pictures):
             continue  # a flicker that never became a person
         frames, times = np.array([index for index, _, _ in moments]), np.array([time for _, time, _ in moments], float)
-        boxes, keypoints, probability = (np.stack([seen[part] for _, _, seen in moments]) for part in range(3))
+        boxes = np.stack([seen.box for _, _, seen in moments])
+        keypoints = np.stack([seen.keypoints for _, _, seen in moments])
+        probability = np.stack([seen.probability for _, _, seen in moments])
         people.append(
             Person(number, frames, times, boxes, steady(keypoints, times), probability, mirrored=False, reason=NO_WALK)
         )
