@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,8 +24,33 @@ MANIFEST = "model.json"
 FORMAT = 1
 
 
+FEW = 3
+"""Complaints of one kind that a short account of an error names."""
+
+
 class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged, or made for another model."""
+    """A checkpoint that is missing, damaged, or made for another model.
+
+    The message lists every one of `complaints` ("missing: a/b (3,)"), the `brief` one a few of each kind and how many
+    more there are: a wrong file has hundreds.
+    """
+
+    def __init__(self, sentence: str, complaints: Sequence[str] = ()) -> None:
+        super().__init__("\n  ".join([f"{sentence}:" if complaints else sentence, *complaints]))
+        kinds: dict[str, list[str]] = {}
+        for complaint in complaints:
+            kind, _, about = complaint.partition(": ")
+            kinds.setdefault(kind, []).append(about)
+        told = [f"{kind}: {', '.join(names[:FEW])}{_and_more(len(names) - FEW)}" for kind, names in kinds.items()]
+        self.brief = f"{sentence}; {'; '.join(told)}" if told else sentence
+
+
+class AnotherNetworkError(CheckpointError):
+    """A sound checkpoint, but of another network than the one that was asked for."""
+
+
+def _and_more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
 
 
 def save(
@@ -120,7 +145,8 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
     if complaints:
         raise CheckpointError(
             f"arrays do not fit {type(model).__name__} in {len(complaints)} keys; build the model from the "
-            "checkpoint's own config:\n  " + "\n  ".join(complaints)
+            "checkpoint's own config",
+            complaints,
         )
     for name, variable in own.items():
         variable.set_value(jnp.asarray(arrays[name], variable.get_value().dtype))
@@ -154,7 +180,7 @@ def load_model(
     arrays, manifest = load(folder)
     name = config.__name__.removesuffix("Config")
     if manifest.get("network", name) != name:
-        raise CheckpointError(f"{folder} holds the network {manifest['network']}, not {name}: name another folder")
+        raise AnotherNetworkError(f"{folder} holds the network {manifest['network']}, not {name}: name another folder")
     known = {field.name for field in fields(config)}  # type: ignore[arg-type]
     settings = {
         name: tuple(value) if isinstance(value, list) else value
@@ -168,6 +194,13 @@ def load_model(
         model = nnx.eval_shape(lambda: build(config(**settings)))
     except (ValueError, TypeError, OverflowError, ZeroDivisionError, MemoryError) as error:
         raise CheckpointError(f"config of {folder} does not describe a {name}: {error}") from error
+    own = variables(model)
+    fitting = len(own.keys() & arrays.keys())
+    if 2 * fitting < len(own):  # a list of every key would say the same at length
+        raise AnotherNetworkError(
+            f"{folder} holds another network than {name}: of the {len(own)} arrays of such a network it has {fitting}; "
+            "name another folder"
+        )
     fill(model, arrays)
     return model, manifest["weights"]["sha256"]
 

@@ -123,9 +123,7 @@ class HumanPoseNN:
         model: PoseNetwork
         match checkpoint.network_of(folder):
             case "MobilePose" | None:
-                model, sha256 = checkpoint.load_model(
-                    folder, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0))
-                )
+                model, sha256 = _mobile(folder)
             case "InceptionResNet":
                 model, sha256 = checkpoint.load_model(
                     folder, InceptionResNetConfig, lambda config: InceptionResNet(config, rngs=nnx.Rngs(0))
@@ -194,9 +192,14 @@ class HumanPoseNN:
         self, images: Images, boxes: np.ndarray | None
     ) -> tuple[UInt8[np.ndarray, "person height width 3"], Float[np.ndarray, "person 2 3"]]:
         """Cut one crop per box, or per image -> (crops, their affines)."""
-        one = images is None or (isinstance(images, np.ndarray) and images.ndim == 3)  # None: what cv2.imread may give
+        one = images is None or (isinstance(images, np.ndarray) and images.ndim == 3)
         pictures: list[Any] = [images] if one else list(images)
         for picture in pictures:
+            if picture is None:  # as cv2.imread answers
+                raise ValueError(
+                    "images must be RGB uint8 arrays (height, width, 3), got None, which cv2.imread gives for a "
+                    "picture that could not be read: see whether the file is there and is a picture"
+                )
             if not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] == (3,)):
                 raise ValueError(
                     "images must be RGB uint8 arrays (height, width, 3), got "
@@ -239,6 +242,16 @@ class HumanPoseNN:
             np.concatenate([np.asarray(results[place])[:count] for results, count in running])
             for place in range(len(running[0][0]))
         )
+
+
+def _mobile(folder: Path) -> tuple[MobilePose, str]:
+    try:
+        return checkpoint.load_model(folder, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0)))
+    except checkpoint.AnotherNetworkError as error:  # not named: only before there were three could it be a MobilePose
+        raise checkpoint.CheckpointError(
+            f"{folder} holds no pose network: it does not say which network it is, and its arrays are not those of a "
+            "MobilePose; name the folder of a MobilePose, an InceptionResNet or a PartDetector"
+        ) from error
 
 
 def buckets(count: int) -> Iterator[tuple[int, int, int]]:

@@ -59,10 +59,13 @@ def untrained():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder to work in, a gallery of its own, and stand-ins for the networks."""
-    from stand_ins import Walkers, strangers  # not before the type checks of the tests are set up
+    from stand_ins import Walkers, strangers
+
+    from gaitnet.recognizer import Person  # not before the type checks of the tests are set up
 
     networks = ModuleType("gaitnet.recognizer")
     networks.GaitRecognizer = Walkers
+    networks.Person = Person
     monkeypatch.setitem(sys.modules, "gaitnet.recognizer", networks)
     strangers(tmp_path / "weights" / "gait")
     monkeypatch.setenv("GAITNET_WEIGHTS", str(tmp_path / "weights"))

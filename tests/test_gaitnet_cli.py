@@ -1,10 +1,13 @@
 """The command line doing what it is for; networks are stand-ins here, files are real."""
 
 import json
+import os
 
 import numpy as np
+import pytest
 from stand_ins import MODEL, SIZE, bad, document, enrolled, everything, film, good
 
+from gaitnet.cli import main
 from gaitnet.identification.gallery import Gallery
 from gaitnet.video.read import VideoReader
 
@@ -190,3 +193,16 @@ def test_every_command_helps_with_an_example(place):
         assert f"gaitnet {' '.join(command)}" in printed
         assert "--json" in printed
         assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("debug", "level"), [("", "3"), ("1", None)])
+def test_what_xla_says_of_slow_machines_is_for_nobody(monkeypatch, debug, level):
+    """Read when jax is imported; with GAITNET_DEBUG it may speak."""
+    asked = []
+    monkeypatch.setattr(main, "app", lambda: asked.append(os.environ.get("TF_CPP_MIN_LOG_LEVEL")))
+    monkeypatch.setattr(main, "stop_on_termination", lambda: None)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "")  # so that it is put back
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    monkeypatch.setenv("GAITNET_DEBUG", debug)
+    main.main()
+    assert asked == [level]

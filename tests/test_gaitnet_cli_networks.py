@@ -105,6 +105,7 @@ def test_weights_that_do_not_fit_are_refused_with_every_key(place, weights, walk
     assert (done.exit_code, done.stdout) == (2, "")
     assert "missing: " in done.stderr
     assert "unexpected: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 

@@ -67,7 +67,7 @@ def test_a_camera_is_watched_until_it_ends(place, camera):
     assert "camera 1 gave no further picture" in said.stderr
     assert "5 pictures" in said.stdout
     assert (camera.number, camera.released) == (1, True)
-    assert everything(place / "out") == ["camera1.pose.jsonl", "camera1.pose.mp4"]
+    assert everything(place / "out") == [f"camera1.pose.{kind}" for kind in ("csv", "json", "jsonl", "mp4")]
     told = lines(place / "out" / "camera1.pose.jsonl")
     assert [one["frame"] for one in told] == list(range(5))
     assert told[0]["time"] == 0
@@ -88,10 +88,11 @@ def test_a_camera_is_watched_as_long_as_told(place, camera, monkeypatch):
     clock = iter(np.arange(0, 1e6, 0.5))
     monkeypatch.setattr("gaitnet.cli.pose_camera.time.monotonic", lambda: float(next(clock)))
     answer = document("pose", "--camera", 0, "--seconds", 3, "--no-overlay")
-    assert (answer["camera"], answer["people"], answer["files"]) == (0, 1, ["camera0.pose.jsonl"])
+    files = [f"camera0.pose.{kind}" for kind in ("csv", "json", "jsonl")]
+    assert (answer["camera"], answer["people"], sorted(answer["files"])) == (0, 1, files)
     assert answer["pictures"] == len(lines(place / "camera0.pose.jsonl")) == 6
     assert answer["seconds"] == 2.5
-    assert everything(place) == ["camera0.pose.jsonl"]
+    assert everything(place) == files
 
 
 def test_ctrl_c_keeps_what_there_is(place, camera, monkeypatch):
@@ -105,7 +106,7 @@ def test_ctrl_c_keeps_what_there_is(place, camera, monkeypatch):
     camera.read = interrupted
     answer = document("pose", "--camera", 0)
     assert answer["pictures"] == 3
-    assert everything(place) == ["camera0.pose.jsonl", "camera0.pose.mp4"]
+    assert everything(place) == [f"camera0.pose.{kind}" for kind in ("csv", "json", "jsonl", "mp4")]
     assert camera.released
 
 
@@ -131,6 +132,29 @@ def test_people_before_a_camera_keep_their_numbers(place, camera, monkeypatch):
     assert sorted(len(sides) for sides in places.values()) == [1, 1]
 
 
+def test_what_a_camera_saw_is_written_as_of_a_video(place, camera, monkeypatch):
+    """The JSON lines, COCO's layout and the table tell the same; nobody is in the second picture."""
+    seen = np.array([[2.0, 4, 18, 44]])
+    found = iter([seen, seen, seen[:0], seen, seen, seen])  # the first is for getting ready
+    monkeypatch.setattr(Walkers, "detector", staticmethod(lambda image: ((now := next(found)), np.full(len(now), 0.9))))
+    document("pose", "--camera", 0, "--format", "coco", "--no-overlay")
+    told = json.loads((place / "camera0.pose.json").read_text())
+    checked_as_coco(told)
+    assert [image["frame"] for image in told["images"]] == [0, 2, 3, 4]
+    assert {(image["width"], image["height"], image["file_name"]) for image in told["images"]} == {(64, 48, "camera0")}
+    line = lines(place / "camera0.pose.jsonl")[2]["people"][0]
+    (one,) = [one for one in told["annotations"] if one["image_id"] == 2 and one["category_id"] == 2]
+    assert [one["keypoints"][:2], one["keypoint_scores"][0]] == [line["joints"][0][:2], line["joints"][0][2]]
+    assert one["bbox"] == [2, 4, 16, 40]
+    assert [(one["person"], one["frames"], one["reason"]) for one in told["people"]] == [
+        (1, 4, "no walk was looked for")
+    ]
+    rows = (place / "camera0.pose.csv").read_text().splitlines()
+    good("pose", film(place / "anna-1.mp4"), "--no-overlay")
+    assert rows[0] == (place / "anna-1.pose.csv").read_text().splitlines()[0]
+    assert [row.split(",")[:4:3] for row in rows[1:]] == [["camera0", "1"]] * 4
+
+
 def test_no_camera_is_one_sentence(place, camera):
     camera.there = False
     assert "there is no camera 0" in bad("pose", "--camera", 0)
@@ -145,8 +169,8 @@ def test_options_that_do_not_go_with_a_camera_are_told(place, camera):
     assert "--camera 0" in bad("pose")
     assert "anna-1.mp4" in bad("pose", "anna-1.mp4", "--camera", 0)
     assert "--seconds" in bad("pose", "anna-1.mp4", "--seconds", 3)
-    for option in (["--whole"], ["--frames"], ["--format", "coco"]):
-        assert "which are for files" in bad("pose", "--camera", 0, *option)
+    for option in ("--whole", "--frames", "--everybody"):
+        assert "which are for files" in bad("pose", "--camera", 0, option)
     assert bad("pose", "--camera", -1)
     assert bad("pose", "--camera", 2**40)
 
@@ -191,6 +215,32 @@ def test_joints_of_a_picture_are_printed(place, monkeypatch):
     assert said.count("20, 30") == 5 * 16
     assert said.count("0.90") == 5 * 16
     good("pose", film(place / "anna-1.mp4"), "--no-overlay")  # of a film nobody wants them on the terminal
+
+
+def test_a_folder_gives_a_line_a_picture(place, monkeypatch):
+    joints, sure = np.zeros((2, 16, 2), np.float32), np.full((2, 16), 0.5, np.float32)
+    sure[:, JOINTS.index("l_wrist")] = 0.1, 0.2
+    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(lambda image, boxes=None: (joints, sure)))
+    boxes = np.array([[2.0, 4, 18, 44], [40, 4, 56, 44]])
+    monkeypatch.setattr(Walkers, "detector", staticmethod(lambda image: (boxes, np.full(2, image.mean() > 50))))
+    for name in ("a", "b" * 90):
+        picture(place / "photos" / f"{name}.png")
+    cv2.imwrite(str(place / "photos" / "dark.png"), np.zeros((60, 40, 3), np.uint8))
+    table = good("pose", "photos", "--no-overlay").splitlines()[:-1]
+    assert max(map(len, table)) <= 80
+    told = [line.split() for line in table if ".png" in line]
+    assert told[0] == ["a.png", "2", f"{(15 * 0.5 + 0.15) / 16:.2f}", "l_wrist", "0.15"]
+    assert told[1] == [f"…{'b' * 35}.png", *told[0][1:]]
+    assert told[2] == ["dark.png", "0"]
+
+
+def test_a_video_gives_a_line_a_person(place):
+    table = good("pose", film(place / "anna-1+far.mp4").name, "--no-overlay").splitlines()[:-1]
+    assert max(map(len, table)) <= 80
+    told = [line.split() for line in table if " to " in line]
+    assert [line[:1] + line[5:] for line in told] == [
+        ["1", "0.80", "r_ankle", "0.80", "described"], ["2", "0.80", "r_ankle", "0.80", "too", "small"],
+    ]  # fmt: skip
 
 
 def checked_as_coco(told):
@@ -296,3 +346,107 @@ def test_the_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed] == list(JOINTS)
     assert printed[0].split()[1:] == ["19.5", "29.5", "1.00"]
+
+
+# --- whoever does not walk
+
+
+def standing(count=2):
+    """A detector that finds so many people, who stay where they are, and a flicker in its third picture."""
+
+    def find(image):
+        find.calls += 1
+        boxes = np.array([[2.0 + 30 * one, 4, 18 + 30 * one, 44] for one in range(count)]).reshape(-1, 4)
+        if find.calls == 3:
+            boxes = np.concatenate([boxes, [[20, 0, 28, 12]]])
+        return boxes, np.full(len(boxes), 0.9)
+
+    find.calls = 0
+    return staticmethod(find)
+
+
+@pytest.mark.parametrize("command", [["anna-1.mp4", "--everybody"], ["empty street.mp4"]])
+def test_everybody_is_found_whether_they_walk_or_not(place, monkeypatch, command):
+    """On request, and by itself where nobody walks; the files are those of other videos."""
+    film(place / command[0])
+    monkeypatch.setattr(Walkers, "detector", standing())
+    with monkeypatch.context() as changed:
+        if "--everybody" in command:
+            changed.setattr(Walkers, "describe", None)  # not asked for
+        done = run("pose", *command, "-o", "out")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("as with --everybody") == (len(command) == 1)
+    assert "joints of 2 of 2 people in 10 pictures" in done.stdout
+    name = command[0].removesuffix(".mp4")
+    assert everything(place / "out") == [f"{name}.pose.{kind}" for kind in ("csv", "json", "mp4")]
+    told = json.loads((place / "out" / f"{name}.pose.json").read_text())
+    assert [(one["track_id"], one["bbox"][0]) for one in told["annotations"]] == [(1, 2), (2, 32)] * 10
+    assert [list(one.values()) for one in told["people"]] == [
+        [number, 0, 0.36, 10, 0, "no walk was looked for"] for number in (1, 2)
+    ]
+    good("pose", film(place / "ben-1.mp4"), "--no-overlay")
+    assert told.keys() == json.loads((place / "ben-1.pose.json").read_text()).keys()
+
+
+def test_an_empty_street_is_empty(place, monkeypatch):
+    monkeypatch.setattr(Walkers, "detector", standing(0))
+    done = run("pose", film(place / "empty street.mp4"))
+    assert done.exit_code == 0
+    assert "nobody was found" in done.stderr
+    assert "joints of 0 of 0 people" in done.stdout
+
+
+def test_everybody_is_for_videos_and_needs_a_detector(place):
+    picture(place / "photos" / "a.png")
+    for name in ("photos", "photos/a.png"):
+        assert "--everybody: is for videos" in bad("pose", name, "--everybody")
+    assert "hold no detector" in bad("pose", film(place / "anna-1.mp4"), "--everybody")
+    assert everything(place) == ["anna-1.mp4", "photos", "photos/a.png"]
+
+
+def test_whoever_is_not_described_has_joints(place, monkeypatch):
+    """As the recognizer gives those whom it followed and did not describe: boxes alone, and not in every frame."""
+    described = Walkers.describe
+
+    def describe(self, video, progress=None):
+        people = described(self, video, progress)
+        frames = np.array([0, 1, 2, 3, 6, 7])
+        nobody = np.zeros((6, 16, 2), np.float32)
+        people[1].__dict__.update(
+            frames=frames, times=frames / 25, boxes=people[1].boxes[frames].astype(float), keypoints=nobody,
+            probability=nobody[..., 0], reason="not walking",
+        )  # fmt: skip
+        return people
+
+    def joints(image, boxes):
+        grey = float(image.mean())  # each picture of the film is lighter than the one before
+        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.full((len(boxes), 16), 0.7)
+
+    monkeypatch.setattr(Walkers, "describe", describe)
+    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
+    told = document("pose", film(place / "anna-1+ben.mp4"))
+    assert [one["reason"] for one in told["people"]] == [None, "not walking"]
+    ben = [one for one in told["annotations"] if one["track_id"] == 2]
+    assert [told["images"][one["image_id"] - 1]["frame"] for one in ben] == [0, 1, 2, 3, 6, 7]
+    with VideoReader(place / "anna-1+ben.mp4") as reader:
+        greys = [float(frame.image.mean()) for frame in reader]
+    for one, frame in zip(ben, (0, 1, 2, 3, 6, 7), strict=True):
+        assert one["keypoints"][0] == pytest.approx(10 + greys[frame], abs=2.6)  # made steady: a frame is 5 lighter
+        assert one["keypoint_scores"][0] == pytest.approx(0.7)
+    assert len((place / "anna-1+ben.pose.csv").read_text().splitlines()) == 1 + 10 + 6
+    assert "not walking" in good("pose", "anna-1+ben.mp4")
+
+
+def test_the_flip_test_reaches_the_network(place, monkeypatch):
+    asked = []
+
+    def load(*arguments):
+        asked.append(arguments)
+        return Walkers.pose
+
+    monkeypatch.setattr(HumanPoseNN, "load", load)
+    picture(place / "p.png")
+    good("pose", "p.png", "--flip-test")
+    good("pose", "p.png", "--flip-test", "--network", "pose-wide")
+    good("pose", "p.png")
+    assert asked == [(place.parent / "weights" / "pose", True), ("pose-wide", True)]

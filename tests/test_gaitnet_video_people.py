@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gaitnet.video.background import BackgroundModel
-from gaitnet.video.detect import PersonDetector
+from gaitnet.video.detect import Detections, PersonDetector
 from gaitnet.video.people import PeopleConfig, people
 from gaitnet.video.read import Frame, read_video
 from gaitnet.video.write import VideoWriter
@@ -203,6 +203,21 @@ def _peak(count: int) -> int:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
+
+
+def test_whoever_is_not_described_is_known_in_every_frame():
+    """Beyond the segments that walks are handed out in: joints may be looked for there all the same."""
+
+    class Stays(PersonDetector):
+        def __call__(self, frame):
+            return Detections(np.array([[40.0, 20, 70, 85]]), np.array([0.9]), True)
+
+    blank = np.zeros((90, 160, 3), np.uint8)
+    (track,) = people((Frame(index, index / 25, blank) for index in range(100)), Stays(), PeopleConfig(segment=30))
+    assert track.reason == "not walking"
+    np.testing.assert_array_equal(track.frames, np.arange(100))
+    np.testing.assert_allclose(track.times, np.arange(100) / 25)
+    np.testing.assert_array_equal(track.boxes, np.tile([40, 20, 70, 85], (100, 1)))
 
 
 def test_memory_does_not_grow_with_length():

@@ -118,6 +118,14 @@ def test_every_key_that_does_not_fit_is_listed_and_nothing_changes():
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_a_short_account_names_a_few_and_counts_the_rest():
+    complaints = [f"missing: m{number}" for number in range(348)] + ["unexpected: one (2,)"]
+    error = CheckpointError("arrays do not fit", complaints)
+    assert str(error).count("\n") == 349
+    assert error.brief == "arrays do not fit; missing: m0, m1, m2 and 345 more; unexpected: one (2,)"
+    assert CheckpointError("nothing is there").brief == str(CheckpointError("nothing is there")) == "nothing is there"
+
+
 def test_missing_folders_and_names_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match=MANIFEST):
         checkpoint.load(tmp_path / "nowhere")

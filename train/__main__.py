@@ -288,7 +288,7 @@ def export(
 
 def main() -> None:
     """Runs the command; failures end in one sentence and the exit code of `gaitnet`'s commands."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors of XLA are exceptions too; slow compiling is none
     keep_memory()
     try:
         app()

@@ -101,12 +101,21 @@ def result_names(videos: list[Path], folder: Path, suffix: str) -> list[Path]:
     return [folder / name for name in names]
 
 
-def load(weights: Path | None, network: str | None = None) -> "GaitRecognizer":
-    """The networks, from the shipped weights or those in a folder; with another pose network if one is named."""
+def load(weights: Path | None, network: str | None = None, flip_test: bool = False) -> "GaitRecognizer":
+    """The networks, from the shipped weights or those in a folder; with another pose network if one is named.
+
+    `flip_test` as `HumanPoseNN.load` has it: for joints alone, since the vectors' identity does not tell of it.
+    """
     with waiting("loading the networks"):
         from gaitnet.recognizer import GaitRecognizer
 
-        return GaitRecognizer.load(weights, network)
+        recognizer = GaitRecognizer.load(weights, network)
+        if flip_test:
+            from humanpose.estimator import HumanPoseNN
+
+            folder = network or ("pose" if weights is None else weights.absolute() / "pose")
+            recognizer.pose = HumanPoseNN.load(folder, flip_test)
+        return recognizer
 
 
 def yardstick(weights: Path | None, model: str) -> Any:

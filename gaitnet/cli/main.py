@@ -1,5 +1,6 @@
 """The command line: `gaitnet COMMAND`. Commands import what is heavy when they run, so that --help comes at once."""
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from gaitnet.cli.enroll import enroll
 from gaitnet.cli.evaluate import evaluate_commands
 from gaitnet.cli.gallery import gallery_commands
 from gaitnet.cli.identify import identify, verify
-from gaitnet.cli.output import INTERRUPTED, answering_for_failures, note, say, stop_on_termination
+from gaitnet.cli.output import INTERRUPTED, answering_for_failures, debugging, note, say, stop_on_termination
 from gaitnet.cli.pose import pose
 from gaitnet.cli.walkers import walkers_commands
 from gaitnet.cli.weights import weights_commands
@@ -73,6 +74,9 @@ app.add_typer(weights_commands, name="weights")
 def main() -> None:
     """Run the console script `gaitnet`."""
     stop_on_termination()
+    if not debugging():
+        # read when jax is imported: XLA tells of errors by exceptions too, and asks users of slow machines to file bugs
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except KeyboardInterrupt:  # before a command had begun

@@ -44,7 +44,7 @@ def answering_for_failures() -> Iterator[None]:
             raise  # wrong usage, which typer explains
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             raise  # the reader of a pipe has seen enough, which typer knows
-        if _debugging():
+        if debugging():
             traceback.print_exc()
         sentence, code = explained(error)
         note(f"gaitnet: {sentence}", "bold red")
@@ -58,7 +58,8 @@ def explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this", SYSTEM_FAILED
     if isinstance(error, ValueError) and (_of_ours(type(error).__module__) or _raised_by_us(error)):
-        return str(error), BAD_INPUT
+        # a checkpoint's error may list hundreds of names
+        return str(error) if debugging() else getattr(error, "brief", str(error)), BAD_INPUT
     about = " ".join(str(error).split())[:300]
     return (
         f"an unexpected failure, which is a defect of this program ({type(error).__name__}: {about}); "
@@ -90,11 +91,12 @@ def _system_sentence(error: OSError) -> str:
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    if _of_ours(category.__module__) or _debugging():
+    if _of_ours(category.__module__) or debugging():
         note(f"warning: {message}", "yellow")
 
 
-def _debugging() -> bool:
+def debugging() -> bool:
+    """Whether everything is to be shown that may help to find a defect."""
     return os.environ.get("GAITNET_DEBUG", "") not in ("", "0")
 
 

@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaitnet.cli.describe import AsJson, Network, Weights, check_videos, load, look, records, result_names, show
+from gaitnet.cli.describe import AsJson, Network, Weights, check_videos, load, look, records, result_names
 from gaitnet.cli.output import bar, emit, note, rounded, say, writable
-from gaitnet.cli.pose_output import Picture, coco, show_joints, write
+from gaitnet.cli.pose_output import Picture, coco, show_joints, show_people, show_pictures, write
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from gaitnet.overlay import Seen
     from gaitnet.recognizer import GaitRecognizer, Person
-
-CERTAIN = 0.4
-"""Score from which somebody found in a single picture counts as a person."""
 
 
 class Format(StrEnum):
@@ -42,6 +36,13 @@ def pose(
     form: Annotated[
         Format, typer.Option("--format", help="coco: COCO's 17 keypoints as well as the 16 joints.")
     ] = Format.joints,
+    everybody: Annotated[
+        bool,
+        typer.Option("--everybody", help="Of a video: search every frame, for those who stand or sit as well."),
+    ] = False,
+    flip_test: Annotated[
+        bool, typer.Option("--flip-test", help="Average with the mirrored picture's maps: twice the work.")
+    ] = False,
     camera: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="A camera instead of a file: 0 is the first.")
     ] = None,
@@ -55,10 +56,15 @@ def pose(
     NAME.pose.json: COCO keypoints (x, y in pixels; v = 2 seen, 1 guessed); of a video also its people, with reasons.
     NAME.pose.csv: one line a person and picture.
     NAME.pose.mp4, .png or a folder NAME.pose: the picture with joints drawn in.
-    cameraN.pose.jsonl: of a camera, one line a picture: "people", each with "box" and "joints" (x, y, probability).
+    cameraN.pose.jsonl: of a camera, also a line a picture: "people", each with "box" and "joints" (x, y, probability).
+
+    Of a video, people are found as gaitnet describe finds them: before a still camera whoever moves, else by a network.
+    Whoever is followed gets joints, described or not. With --everybody, and by itself where nobody is found so, a
+    network looks for people in every frame, moving or not; so it does in pictures and before a camera.
 
     [bold]Examples[/]
     gaitnet pose door.mp4
+    gaitnet pose meeting.mp4 --everybody
     gaitnet pose photo.jpg --whole --output results/
     gaitnet pose photos/ --format coco --no-overlay
     gaitnet pose photo.jpg --network my/pose
@@ -66,8 +72,10 @@ def pose(
     gaitnet pose --camera 0 --seconds 20
     """
     if camera is not None or file is None:
-        networks = partial(load, weights, network)
-        _camera(file, camera, seconds, frames or whole or form is Format.coco, output, overlay, networks, as_json)
+        networks = partial(load, weights, network, flip_test)
+        _camera(
+            file, camera, seconds, frames or whole or everybody, form is Format.coco, output, overlay, networks, as_json
+        )
         return
     if seconds is not None:
         raise ValueError("--seconds: is for --camera; a file is looked at from beginning to end")
@@ -80,16 +88,19 @@ def pose(
         raise ValueError(f"--frames: is for a folder of pictures, but {file} is a file")
     if whole and (frames or not (picture or file.is_dir())):
         raise ValueError("--whole: is for single pictures; in a video people are always searched for")
+    if everybody and (picture or several):
+        raise ValueError("--everybody: is for videos; in single pictures everybody is searched for anyway")
     (target,) = result_names([file], output, ".pose")
     _require_room(target, ".csv", *([] if not overlay else [".png"] if picture else [""] if several else [".mp4"]))
-    recognizer = load(weights, network)
+    recognizer = load(weights, network, flip_test)
     people: list[Person] | None = None
-    if several:
-        pictures, drawn = _alone(recognizer, file, whole, target if overlay else None)
-    elif picture:
-        pictures, drawn = _alone(recognizer, file, whole, target.with_name(target.name + ".png") if overlay else None)
+    if several or picture:
+        from gaitnet.cli.pose_pictures import alone
+
+        place = target if several else target.with_name(target.name + ".png")
+        pictures, drawn = alone(recognizer, file, whole, place if overlay else None)
     else:
-        people = look(recognizer, file)
+        people = _people(recognizer, file, everybody)
         pictures, drawn = _film(people, file, target.with_name(target.name + ".mp4") if overlay else None)
     document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
     written = write(target, document, pictures) + ([drawn] if drawn else [])
@@ -100,14 +111,32 @@ def pose(
     if not found:
         hint = "" if people is not None or whole else "; --whole takes each picture as one person, head to feet"
         note(f"{file}: nobody was found{hint}")
-    if people is not None and any(one.reason for one in people):
-        show(file, people)
-    if picture and found:
+    if people:
+        show_people(file, people)
+    elif several and pictures:
+        show_pictures(file, pictures)
+    elif found:
         show_joints(pictures[0])
     told = f"{found} people"
     if people is not None:
         told = f"joints of {len({number for one in pictures for number, _ in one.people})} of {len(people)} people"
     say(f"{told} in {len(pictures)} pictures; wrote {', '.join(map(str, written))}")
+
+
+def _people(recognizer: "GaitRecognizer", video: Path, everybody: bool) -> "list[Person]":
+    """The people of a video with their joints: whoever walks or moves, or everybody."""
+    from gaitnet.cli import pose_follow
+
+    if everybody and recognizer.detector is None:
+        raise ValueError("--everybody: these weights hold no detector, by which people are found; leave it out")
+    people = [] if everybody else look(recognizer, video)
+    if people:
+        pose_follow.add_joints(recognizer, video, people)
+    elif recognizer.detector is not None:
+        if not everybody:
+            note(f"{video}: nobody was seen walking; every frame is searched instead, as with --everybody")
+        people = pose_follow.everybody(recognizer, video)
+    return people
 
 
 def _require_room(target: Path, *endings: str) -> None:
@@ -121,8 +150,8 @@ def _require_room(target: Path, *endings: str) -> None:
 
 
 def _camera(
-    file: Path | None, camera: int | None, seconds: float | None, other_options: bool, output: Path, overlay: bool,
-    networks: "Callable[[], GaitRecognizer]", as_json: bool,
+    file: Path | None, camera: int | None, seconds: float | None, other_options: bool, official: bool, output: Path,
+    overlay: bool, networks: "Callable[[], GaitRecognizer]", as_json: bool,
 ) -> None:  # fmt: skip
     from gaitnet.cli.pose_camera import watch
 
@@ -131,10 +160,10 @@ def _camera(
     if file is not None:
         raise ValueError(f"--camera: takes the place of a file; leave out either {file} or --camera {camera}")
     if other_options:
-        raise ValueError("--camera: goes without --frames, --whole and --format, which are for files")
+        raise ValueError("--camera: goes without --frames, --whole and --everybody, which are for files")
     (target,) = result_names([Path(f"camera{camera}")], output, ".pose")
-    _require_room(target, ".jsonl", *([".mp4"] if overlay else []))
-    watched = watch(networks(), camera, seconds, target, overlay)
+    _require_room(target, ".jsonl", ".csv", *([".mp4"] if overlay else []))
+    watched = watch(networks(), camera, seconds, target, overlay, official)
     if as_json:
         emit({
             "camera": camera, "pictures": watched.pictures, "seconds": rounded(watched.seconds),
@@ -149,7 +178,7 @@ def _camera(
 
 def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list[Picture], Path | None]:
     """The pictures of a video in which somebody's joints were found."""
-    from gaitnet.overlay import Label, seen_at, write_overlay
+    from gaitnet.overlay import Label, Seen, write_overlay
     from gaitnet.video.read import probe
 
     if drawn is not None:
@@ -157,68 +186,15 @@ def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list
         with bar(f"drawing {drawn.name}") as progress:
             write_overlay(video, people, labels, drawn, progress)
     info = probe(video)
-    moments: dict[int, float] = {}
-    with_joints = [(number, one) for number, one in enumerate(people, 1) if one.probability.any()]
-    for _, person in with_joints:
-        moments |= dict(zip(person.frames.tolist(), person.times.tolist(), strict=True))
-    pictures = []
-    for frame, time in sorted(moments.items()):
-        here = [
-            (number, seen)
-            for number, person in with_joints
-            if person.frames[0] <= frame <= person.frames[-1] and frame in person.frames
-            for seen in seen_at([person], [None], frame)
-        ]
-        pictures.append(Picture(video.name, frame, time, info.width, info.height, here))
+    moments: dict[int, tuple[float, list[tuple[int, Seen]]]] = {}
+    for number, one in enumerate(people, 1):
+        if not one.probability.any():
+            continue
+        rows = zip(one.boxes, one.keypoints, one.probability, strict=True)
+        for frame, time, row in zip(one.frames.tolist(), one.times.tolist(), rows, strict=True):
+            moments.setdefault(frame, (time, []))[1].append((number, Seen(*row)))
+    pictures = [
+        Picture(video.name, frame, time, info.width, info.height, here)
+        for frame, (time, here) in sorted(moments.items())
+    ]
     return pictures, drawn
-
-
-def _alone(
-    recognizer: "GaitRecognizer", source: Path, whole: bool, drawn: Path | None
-) -> tuple[list[Picture], Path | None]:
-    """Pictures that have nothing to do with each other, each by itself."""
-    import cv2
-
-    from gaitnet.evaluation.files import write_whole
-    from gaitnet.overlay import draw
-    from gaitnet.video.read import VideoError, VideoReader, picture_files
-
-    files = [source] if source.is_file() else picture_files(source)
-    if not whole and recognizer.detector is None:
-        note("these weights hold no detector: each picture is taken as one person, head to feet")
-    if drawn is not None and source.is_dir():
-        drawn.mkdir(parents=True, exist_ok=True)
-    pictures = []
-    with bar(f"looking at {source.name}", "pictures") as progress:
-        for index, file in enumerate(files):
-            progress(index, len(files))
-            try:
-                with VideoReader(file) as reader:
-                    image = next(iter(reader)).image
-            except VideoError as error:
-                note(f"warning: {error}; skipped", "yellow")
-                continue
-            people = _people(recognizer, image, whole)
-            pictures.append(Picture(file.name, 0, 0.0, image.shape[1], image.shape[0], people))
-            if drawn is not None:
-                _, encoded = cv2.imencode(".png", draw(image, [seen for _, seen in people])[..., ::-1])
-                write_whole(drawn / f"{file.name}.png" if source.is_dir() else drawn, encoded.tobytes())
-    return pictures, drawn
-
-
-def _people(recognizer: "GaitRecognizer", image: "np.ndarray", whole: bool) -> "list[tuple[int, Seen]]":
-    import numpy as np
-
-    from gaitnet.overlay import Label, Seen
-
-    boxes = np.array([[0, 0, image.shape[1] - 1, image.shape[0] - 1]], np.float32)
-    if whole or recognizer.detector is None:
-        keypoints, probability = recognizer.pose.joints(image)
-    else:
-        found, scores = recognizer.detector(image)
-        boxes = np.asarray(found, np.float32).reshape(-1, 4)[np.asarray(scores) >= CERTAIN]
-        if not len(boxes):
-            return []
-        keypoints, probability = recognizer.pose.joints(image, boxes)
-    columns = zip(boxes, keypoints, probability, strict=True)
-    return [(number, Seen(*column, Label(f"person {number}"))) for number, column in enumerate(columns, 1)]

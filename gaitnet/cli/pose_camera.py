@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gaitnet.cli.output import note, rounded, waiting
+from gaitnet.cli.output import note, rounded
+from gaitnet.cli.pose_output import NO_WALK, Picture, coco
+from gaitnet.cli.pose_output import write as write_results
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,16 +31,21 @@ class Watched(NamedTuple):
     files: list[Path]
 
 
-def watch(recognizer: "GaitRecognizer", number: int, seconds: float | None, target: Path, overlay: bool) -> Watched:
+def watch(
+    recognizer: "GaitRecognizer", number: int, seconds: float | None, target: Path, overlay: bool, official: bool
+) -> Watched:
     """Find joints in a camera's pictures until the time is up, the camera ends, or Ctrl-C; keeps what there is then.
 
-    Writes TARGET.jsonl, one line a picture, and TARGET.mp4 with the joints drawn in.
+    Writes TARGET.jsonl, one line a picture, as it goes, and TARGET.mp4 with the joints drawn in; when it ends, what is
+    written of videos too: TARGET.json in COCO's layout (its own category too if `official`), and TARGET.csv.
 
     Raises:
         ValueError: there is no such camera, or it gives no picture.
 
     """
+    from gaitnet.cli.pose_follow import Follower
     from gaitnet.overlay import draw
+    from gaitnet.video.read import Frame
     from gaitnet.video.write import VideoWriter
 
     lines, film = target.with_name(target.name + ".jsonl"), target.with_name(target.name + ".mp4")
@@ -51,7 +58,9 @@ def watch(recognizer: "GaitRecognizer", number: int, seconds: float | None, targ
         image = pictures()
         if image is None:
             raise ValueError(f"--camera: camera {number} is there, but gives no picture; is it in use elsewhere?")
-        follow = _follower(recognizer, image)
+        size = image.shape[1], image.shape[0]
+        follow = Follower(recognizer)
+        follow.prepare(image)
         show = stack.enter_context(_live_table(number))
         began = time.monotonic()
         try:
@@ -59,7 +68,7 @@ def watch(recognizer: "GaitRecognizer", number: int, seconds: float | None, targ
                 now = time.monotonic() - began if done else 0.0
                 if seconds is not None and now >= seconds:
                     break
-                people = follow(image, done, now)
+                people = follow(Frame(done, now, image))
                 write({"frame": done, "time": rounded(now), "people": [_told(one, seen) for one, seen in people]})
                 if writer is not None:
                     writer.write(draw(image, [seen for _, seen in people]), now)
@@ -70,7 +79,10 @@ def watch(recognizer: "GaitRecognizer", number: int, seconds: float | None, targ
                 note(f"camera {number} gave no further picture")
         except KeyboardInterrupt:  # the usual way to end it
             note("stopped")
-    return Watched(done, last, most, [lines, film] if overlay else [lines])
+    pictures_taken = _recorded(lines, f"camera{number}", *size)
+    document = coco(pictures_taken, official) | {"people": _records(pictures_taken)}
+    written = write_results(target, document, pictures_taken)
+    return Watched(done, last, most, [*written, lines, *([film] if overlay else [])])
 
 
 @contextlib.contextmanager
@@ -100,46 +112,35 @@ def _opened(number: int) -> "Iterator[Callable[[], np.ndarray | None]]":
         said.setLogLevel(level)
 
 
-def _follower(
-    recognizer: "GaitRecognizer", first: "np.ndarray"
-) -> "Callable[[np.ndarray, int, float], list[tuple[int, Seen]]]":
-    """Joints of everybody in the next picture, each under a number that stays theirs; ready for such as the `first`."""
+def _recorded(lines: Path, name: str, width: int, height: int) -> list[Picture]:
+    """The pictures with somebody in them, of the lines that were written; a camera may have been watched for long."""
     import numpy as np
 
-    from gaitnet.cli.pose import CERTAIN
-    from gaitnet.overlay import Label, Seen
-    from gaitnet.video.read import Frame
-    from gaitnet.video.track import Tracker
+    from gaitnet.overlay import Seen
 
-    tracker, numbers = Tracker(), dict[int, int]()
-    if recognizer.detector is None:
-        note("these weights hold no detector: each picture is taken as one person, head to feet")
-    with waiting("getting ready"):  # compiled now, so that no time is lost once the clock runs
-        recognizer.pose.joints(first)
-        if recognizer.detector is not None:
-            recognizer.detector(first)
+    pictures = []
+    with lines.open(encoding="utf-8") as file:
+        for told in map(json.loads, file):
+            people = []
+            for one in told["people"]:
+                joints = np.array(one["joints"], np.float32)
+                people.append((one["person"], Seen(np.array(one["box"], np.float32), joints[:, :2], joints[:, 2])))
+            if people:
+                pictures.append(Picture(name, told["frame"], told["time"], width, height, people))
+    return pictures
 
-    def follow(image: "np.ndarray", frame: int, now: float) -> "list[tuple[int, Seen]]":
-        if recognizer.detector is None:
-            keypoints, probability = recognizer.pose.joints(image)
-            whole = np.array([0, 0, image.shape[1] - 1, image.shape[0] - 1], np.float32)
-            return [(1, Seen(whole, keypoints[0], probability[0], Label("person 1")))]
-        found, scores = (np.asarray(column, float) for column in recognizer.detector(image))
-        sure = scores >= CERTAIN
-        tracker.update(Frame(frame, now, image), found.reshape(-1, 4)[sure], scores[sure])
-        here = [track for track in tracker.live if track.indices and track.indices[-1] == frame]
-        if not here:
-            return []
-        boxes = np.array([track.boxes[-1] for track in here], np.float32)
-        keypoints, probability = recognizer.pose.joints(image, boxes)
-        people = []
-        for track, box, joints, sure_of in zip(here, boxes, keypoints, probability, strict=True):
-            track.forget(len(track.indices) - 1)
-            number = numbers.setdefault(track.track_id, len(numbers) + 1)
-            people.append((number, Seen(box, joints, sure_of, Label(f"person {number}"))))
-        return sorted(people, key=lambda one: one[0])
 
-    return follow
+def _records(pictures: list[Picture]) -> list[dict[str, Any]]:
+    """What JSON says of each person, as `describe.records` has it of videos."""
+    told: dict[int, dict[str, Any]] = {}
+    for picture in pictures:
+        for number, _ in picture.people:
+            at = rounded(picture.time, 3)
+            one = told.setdefault(
+                number, {"person": number, "from": at, "to": at, "frames": 0, "windows": 0, "reason": NO_WALK}
+            )
+            one["to"], one["frames"] = at, one["frames"] + 1
+    return [told[number] for number in sorted(told)]
 
 
 def _told(number: int, seen: "Seen") -> dict[str, Any]:

@@ -3,15 +3,22 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gaitnet.cli.output import rounded, table
+from gaitnet.cli.output import note, rounded, table
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gaitnet.overlay import Seen
+    from gaitnet.recognizer import Person
 
 TRUSTED = 0.2
 """Joint probability from which a joint counts as seen; below it is a guess."""
 BESIDE = 3
 """People that a table of 80 columns has room for."""
+LONGEST_NAME = 40
+"""Letters of a picture's name that it has room for; of longer ones the end is shown."""
+NO_WALK = "no walk was looked for"
+"""Why nobody is described whom the detector found in every frame."""
 
 COCO_JOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
@@ -134,3 +141,39 @@ def show_joints(picture: Picture) -> None:
             for row, (x, y), sure in zip(rows, seen.keypoints, seen.probability, strict=True):
                 row += [f"{x:.0f}, {y:.0f}", f"{sure:.2f}"]
         table(header, rows, right=range(1, len(header)), title=picture.file if start == 0 else "")
+
+
+def show_pictures(folder: Path, pictures: list[Picture]) -> None:
+    """Print a line a picture: how many people, how sure their joints are, and which joint is the least sure."""
+    import numpy as np
+
+    rows = []
+    for picture in pictures:
+        sure = [seen.probability for _, seen in picture.people]
+        name = picture.file if len(picture.file) <= LONGEST_NAME else f"…{picture.file[1 - LONGEST_NAME :]}"
+        rows.append((name, len(sure), *_sureness(np.array(sure) if sure else np.zeros((0, 1)))))
+    table(("picture", "people", "sure", "least sure joint"), rows, right=(1, 2), title=str(folder))
+
+
+def show_people(video: Path, people: "list[Person]") -> None:
+    """Print a line a person of a video: when they were seen, how sure their joints are, and whether they walk."""
+    from gaitnet.cli.describe import span
+
+    rows = [
+        (number, span(one), len(one.frames), *_sureness(one.probability), one.reason or "described")
+        for number, one in enumerate(people, 1)
+    ]
+    header = ("person", "seen (s)", "frames", "sure", "least sure joint", "walk")
+    table(header, rows, right=(0, 2, 3), title=str(video))
+    if all(one.reason not in (None, NO_WALK) for one in people):
+        note("nobody was described as a walker; --everybody also finds those who stand or sit all the time")
+
+
+def _sureness(probability: "np.ndarray") -> tuple[str, str]:
+    """Mean probability of joints (..., joint), and the joint that has the least; empty where there are none."""
+    from humanpose.skeleton import JOINTS
+
+    if not probability.any():
+        return "", ""
+    each = probability.mean(axis=0)
+    return f"{each.mean():.2f}", f"{JOINTS[each.argmin()]} {each.min():.2f}"

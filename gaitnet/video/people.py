@@ -4,6 +4,7 @@ The picture part around a person is kept for about a second, so that the box of 
 after it as well as before; then it is cut to the crop, and the crops leave in segments of bounded length.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
 
 WALKED, RETURNED = 1.0, 0.6
 """Body heights that somebody walks one way, and then back, before this counts as a turn."""
+
+_ROW = 6
+"""Numbers that are kept of each frame of whoever may not be described: index, time, box."""
 
 Reason = Literal["too few frames", "too small", "not walking", "partly out of view"]
 
@@ -82,7 +86,8 @@ def people(
 ) -> Iterator[PersonTrack]:
     """Everybody who appears in a stream of frames, as tracks or parts of tracks, in the order in which they end.
 
-    A `detector` may have looked ahead (`PersonDetector.prime`). Memory does not grow with the stream's length.
+    A `detector` may have looked ahead (`PersonDetector.prime`). Memory does not grow with the stream's length, but for
+    the boxes (48 bytes a frame) of whoever is followed and not described.
     """
     detector, config = detector or PersonDetector(), config or PeopleConfig()
     tracker = Tracker()
@@ -137,7 +142,7 @@ class _File:
     still: int = 0
     least: float = 0.0  # pixels from head to foot
     way: list[tuple[float, np.ndarray]] = field(default_factory=list)  # a sparse record of the whole walk
-    frames: list[tuple[int, float, np.ndarray]] = field(default_factory=list)  # for those who are not described
+    frames: array = field(default_factory=lambda: array("d"))  # index, time, box; for those who are not described
 
     def take(self, frame: Frame) -> None:
         """Keep this frame's piece where the person was measured in it, and finish the pieces that waited enough."""
@@ -173,9 +178,9 @@ class _File:
             self.way.append((frame.time, box))
             if len(self.way) > 600:
                 del self.way[::2]
-        if len(self.frames) >= self.config.segment:
-            self.frames.pop()  # the last one stays, so that the span is whole
-        self.frames.append((frame.index, frame.time, box))
+        if self.segments:  # described already: of the frames only one is needed
+            del self.frames[-_ROW:]
+        self.frames.extend((frame.index, frame.time, *box))
         height, width = frame.image.shape[:2]
         cut = _cut(box, width, height)
         self.outside += cut
@@ -267,9 +272,9 @@ class _File:
         )  # fmt: skip
 
     def _unknown(self, reason: Reason | None) -> PersonTrack:
-        indices, times, boxes = zip(*self.frames, strict=True)
+        table = np.array(self.frames).reshape(-1, _ROW)
         return PersonTrack(
-            self.track.track_id, self.segments, True, np.array(indices), np.array(times), np.array(boxes),
+            self.track.track_id, self.segments, True, table[:, 0].astype(int), table[:, 1], table[:, 2:],
             np.zeros((0, *self.config.size, 3), np.uint8), np.zeros((0, 2, 3)), bool(self.mirrored), self._heading(),
             reason,
         )  # fmt: skip

@@ -160,7 +160,7 @@ def convert(
             complaints.append(f"not finite: {', '.join(names)} hold NaN or infinity")
     if complaints:
         raise checkpoint.CheckpointError(
-            f"arrays: not a checkpoint of {network}, {len(complaints)} names do not fit:\n  " + "\n  ".join(complaints)
+            f"arrays: not a checkpoint of {network}, {len(complaints)} names do not fit", complaints
         )
     return ours, report
 

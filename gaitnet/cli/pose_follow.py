@@ -1,0 +1,131 @@
+"""Joints of whoever is before a camera or in a video, walking or not: found in every picture, and followed."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from gaitnet.cli.output import bar, note, waiting
+from gaitnet.cli.pose_output import NO_WALK
+from gaitnet.overlay import Label, Seen
+from gaitnet.steady import steady
+from gaitnet.video.read import Frame, VideoReader
+from gaitnet.video.track import Tracker, smooth_box
+
+if TYPE_CHECKING:
+    from gaitnet.recognizer import GaitRecognizer, Person
+
+CERTAIN = 0.4
+"""Score from which somebody whom the detector found counts as a person."""
+AROUND = 1.0
+"""Seconds before and after a picture whose boxes smooth the box in it."""
+
+
+class Follower:
+    """Joints of everybody in picture after picture, each person under a number that stays theirs."""
+
+    def __init__(self, recognizer: "GaitRecognizer") -> None:
+        """Takes the recognizer's detector and its pose network; without a detector each picture is one person."""
+        self.recognizer, self.tracker, self.numbers = recognizer, Tracker(), dict[int, int]()
+        if recognizer.detector is None:
+            note("these weights hold no detector: each picture is taken as one person, head to feet")
+
+    def prepare(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
+        """Compile for pictures such as this one, so that no time is lost once a clock runs."""
+        with waiting("getting ready"):
+            self.recognizer.pose.joints(image)
+            if self.recognizer.detector is not None:
+                self.recognizer.detector(image)
+
+    def __call__(self, frame: Frame) -> list[tuple[int, Seen]]:
+        """Who is in the next picture, and what was seen of them, by their numbers; pictures must come in order."""
+        pose, detector, image = self.recognizer.pose, self.recognizer.detector, frame.image
+        if detector is None:
+            keypoints, probability = pose.joints(image)
+            whole = np.array([0, 0, image.shape[1] - 1, image.shape[0] - 1], np.float32)
+            return [(1, Seen(whole, keypoints[0], probability[0], Label("person 1")))]
+        found, scores = (np.asarray(column, float) for column in detector(image))
+        sure = scores >= CERTAIN
+        self.tracker.update(frame, found.reshape(-1, 4)[sure], scores[sure])
+        here = [track for track in self.tracker.live if track.indices and track.indices[-1] == frame.index]
+        if not here:
+            return []
+        boxes = np.array([track.boxes[-1] for track in here], np.float32)
+        keypoints, probability = pose.joints(image, boxes)
+        people = []
+        for track, box, joints, sure_of in zip(here, boxes, keypoints, probability, strict=True):
+            track.forget(len(track.indices) - 1)
+            number = self.numbers.setdefault(track.track_id, len(self.numbers) + 1)
+            people.append((number, Seen(box, joints, sure_of, Label(f"person {number}"))))
+        return sorted(people, key=lambda one: one[0])
+
+
+def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
+    """Everybody in a video whom the detector finds, whether they walk, stand or sit, in the order of their appearance.
+
+    One pass, of which only boxes and joints are kept. Nobody is described. Joints are made steady as walkers' are, but
+    keep the sides that the network gave them: only of whoever walks is it known how the legs take turns.
+    """
+    from gaitnet.recognizer import Person
+
+    follow, seen_in, pictures = Follower(recognizer), dict[int, list[tuple[int, float, Seen]]](), 0
+    with bar(f"looking at {video.name}") as progress, VideoReader(video) as reader:
+        for pictures, frame in enumerate(reader, 1):
+            for number, seen in follow(frame):
+                seen_in.setdefault(number, []).append((frame.index, frame.time, seen))
+            progress(pictures, reader.info.frames)
+    people = []
+    for number, moments in seen_in.items():
+        if len(moments) < min(follow.tracker.least_seen, pictures):
+            continue  # a flicker that never became a person
+        frames, times = np.array([index for index, _, _ in moments]), np.array([time for _, time, _ in moments], float)
+        boxes = np.stack([seen.box for _, _, seen in moments])
+        keypoints = np.stack([seen.keypoints for _, _, seen in moments])
+        probability = np.stack([seen.probability for _, _, seen in moments])
+        people.append(
+            Person(number, frames, times, boxes, steady(keypoints, times), probability, mirrored=False, reason=NO_WALK)
+        )
+    return people
+
+
+def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]") -> None:
+    """Give joints, in place, to those who were followed through a video but not described, and have none yet.
+
+    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are.
+    """
+    without = [one for one in people if len(one.frames) and not one.probability.any()]
+    if not without:
+        return
+    for one in without:
+        one.boxes = _smoothed(one.times, one.boxes)
+    found: list[list[tuple[int, np.ndarray, np.ndarray]]] = [[] for _ in without]
+    with warnings.catch_warnings(), bar(f"looking again at {video.name}") as progress, VideoReader(video) as reader:
+        warnings.simplefilter("ignore")  # damage was told when the people were looked for
+        for done, frame in enumerate(reader, 1):
+            rows = [int(np.searchsorted(one.frames, frame.index)) for one in without]
+            here = [
+                (place, row)
+                for place, (one, row) in enumerate(zip(without, rows, strict=True))
+                if row < len(one.frames) and one.frames[row] == frame.index
+            ]
+            if here:
+                boxes = np.array([without[place].boxes[row] for place, row in here], np.float32)
+                keypoints, probability = recognizer.pose.joints(frame.image, boxes)
+                for (place, row), *joints in zip(here, keypoints, probability, strict=True):
+                    found[place].append((row, *joints))
+            progress(done, reader.info.frames)
+    for one, moments in zip(without, found, strict=True):
+        rows = [row for row, _, _ in moments]
+        one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
+        one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
+        one.probability = np.stack([sure for _, _, sure in moments])
+
+
+def _smoothed(times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "time 4"]:
+    """A track's boxes, each by those around it: an outline that swallowed a shadow would shake the joints."""
+    first, last = (np.searchsorted(times, times + by) for by in (-AROUND, AROUND))
+    return np.stack(
+        [smooth_box(times[a:b], boxes[a:b], at) for a, b, at in zip(first, last, times.tolist(), strict=True)]
+    )

@@ -1,0 +1,61 @@
+"""`gaitnet pose` on pictures that have nothing to do with each other: everybody in each of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from gaitnet.cli.output import bar, note
+from gaitnet.cli.pose_follow import CERTAIN
+from gaitnet.cli.pose_output import Picture
+from gaitnet.evaluation.files import write_whole
+from gaitnet.overlay import Label, Seen, draw
+from gaitnet.video.read import VideoError, VideoReader, picture_files
+
+if TYPE_CHECKING:
+    from gaitnet.recognizer import GaitRecognizer
+
+
+def alone(
+    recognizer: "GaitRecognizer", source: Path, whole: bool, drawn: Path | None
+) -> tuple[list[Picture], Path | None]:
+    """One picture or a folder of them, each by itself; drawn pictures go to `drawn`, a file or a folder like `source`.
+
+    Damaged pictures are told and left out.
+    """
+    files = [source] if source.is_file() else picture_files(source)
+    if not whole and recognizer.detector is None:
+        note("these weights hold no detector: each picture is taken as one person, head to feet")
+    if drawn is not None and source.is_dir():
+        drawn.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    with bar(f"looking at {source.name}", "pictures") as progress:
+        for index, file in enumerate(files):
+            progress(index, len(files))
+            try:
+                with VideoReader(file) as reader:
+                    image = next(iter(reader)).image
+            except VideoError as error:
+                note(f"warning: {error}; skipped", "yellow")
+                continue
+            people = _people(recognizer, image, whole)
+            pictures.append(Picture(file.name, 0, 0.0, image.shape[1], image.shape[0], people))
+            if drawn is not None:
+                _, encoded = cv2.imencode(".png", draw(image, [seen for _, seen in people])[..., ::-1])
+                write_whole(drawn / f"{file.name}.png" if source.is_dir() else drawn, encoded.tobytes())
+    return pictures, drawn
+
+
+def _people(recognizer: "GaitRecognizer", image: "np.ndarray", whole: bool) -> "list[tuple[int, Seen]]":
+    boxes = np.array([[0, 0, image.shape[1] - 1, image.shape[0] - 1]], np.float32)
+    if whole or recognizer.detector is None:
+        keypoints, probability = recognizer.pose.joints(image)
+    else:
+        found, scores = recognizer.detector(image)
+        boxes = np.asarray(found, np.float32).reshape(-1, 4)[np.asarray(scores) >= CERTAIN]
+        if not len(boxes):
+            return []
+        keypoints, probability = recognizer.pose.joints(image, boxes)
+    columns = zip(boxes, keypoints, probability, strict=True)
+    return [(number, Seen(*column, Label(f"person {number}"))) for number, column in enumerate(columns, 1)]
