@@ -108,11 +108,13 @@ def prepare(
     """Cut everybody out of their pictures into a cache that training reads quickly.
 
     A run that was stopped goes on where it was when the command is given again.
-    People whose picture is missing or damaged are left out and named.
+    People whose picture is missing or damaged, or who have a joint outside of it, are left out and named; a data set
+    that a training would refuse, for the order of its joints or axes, is refused.
 
     [bold]Example[/]
     gaitnet datasets prepare lspet --root data/lspet --to cache/lspet
     """
+    from humanpose.datasets.prepare import BEYOND
     from humanpose.datasets.prepare import prepare as cut_out
 
     folder = folder_of(name, root)
@@ -129,12 +131,21 @@ def prepare(
         emit({"dataset": name.value, "folder": str(to), "people": done.people, "shards_written": done.written,
               "shards_kept": done.kept, "bytes": total, "left_out": left})  # fmt: skip
         return
-    before = f", {done.kept} were there before" if done.kept else ""
-    say(f"{done.people:,} people in {to}: {total / 1e6:,.1f} MB, {done.written} shards written{before}")
+    before = f", {done.kept} {'was' if done.kept == 1 else 'were'} there before" if done.kept else ""
+    shards_written = f"{done.written} shard{'s' * (done.written != 1)} written{before}"
+    say(f"{_count(done.people, 'person', 'people')} in {to}: {total / 1e6:,.1f} MB, {shards_written}")
     if left:
+        beyond = sum(why.startswith(BEYOND) for _, why in done.left_out)
+        are = "are" if len(left) > 1 else "is"
+        why = f", {beyond:,} of them for joints outside their picture" if beyond else ""
+        say(f"{_count(len(left), 'person', 'people')} {are} left out{why}")
         table(["left out", "why"], [[one["person"], one["reason"]] for one in left[:10]])
         if len(left) > 10:
-            say(f"and {len(left) - 10:,} others; --json names all")
+            say(f"and {_count(len(left) - 10, 'other', 'others')}; --json names all")
+
+
+def _count(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _require_outside(option: str, place: Path | None, folder: Path) -> None:
@@ -149,7 +160,8 @@ def _tell(name: Name, folder: Path, found: "Survey") -> None:
     from humanpose.datasets.check import MEANING
 
     photographs = found.files - found.videos
-    kinds = [f"{count:,} {what}" for count, what in ((photographs, "pictures"), (found.videos, "videos")) if count]
+    kinds = [_count(count, what, f"{what}s")
+             for count, what in ((photographs, "picture"), (found.videos, "video")) if count]  # fmt: skip
     read = "all can be read" if found.read == found.files else f"{found.read:,} can be read"
     lines = [["people", f"{found.people:,}"], ["files", f"{' and '.join(kinds)}; {read}"]]
     if found.sizes:

@@ -22,7 +22,7 @@ from humanpose.datasets.check import (
     outside,
     splits_of,
 )
-from humanpose.datasets.pictures import Video, decode_picture, is_damaged_within, picture_bytes
+from humanpose.datasets.pictures import WRONG_WITHIN, Video, decode_picture, is_damaged_within, picture_bytes
 from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import JOINTS
@@ -124,7 +124,7 @@ def _look(of_file: tuple[Path, list[PoseRecord]]) -> Look:
             height, width = decode_picture(data, path.name).shape[:2]
             digest = hashlib.blake2b(data, digest_size=16).digest()
             if is_damaged_within(data):
-                trouble = f"{path.name}: has wrong bytes in its middle; fetch it again"
+                trouble = f"{path.name}: {WRONG_WITHIN}"
                 return Look(path, height, width, digest, DAMAGED, trouble)
             return Look(path, height, width, digest)
         return _look_at_video(path, max(one.frame or 0 for one in people))
