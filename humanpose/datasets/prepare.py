@@ -118,6 +118,15 @@ def prepare(
     return outcome
 
 
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder holds what `prepare` wrote, if only a part of it, and no data set as it was released."""
+    try:
+        with open(folder / INDEX, "rb") as stream:
+            return FORMAT.encode() in stream.read(256)
+    except OSError:
+        return False
+
+
 def context_affine(box: Float[np.ndarray, "4"], size: int) -> Float[np.ndarray, "2 3"]:
     """Pixels of the square crop of a person's box -> pixels of the picture."""
     x0, y0, x1, y1 = np.asarray(box, np.float64)
