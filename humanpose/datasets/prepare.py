@@ -185,7 +185,7 @@ def _write_shard(
     for place, (record, picture, why) in enumerate(_each(records)):
         if picture is None or not record.has_extent or not record.visible.any():
             left_out.append((name_of(record), why.removeprefix(f"{record.path}: ") or UNPLACED))
-        elif len(far := outside(record, *picture.shape[:2], margin=max(1.0, MARGIN * max(picture.shape)))):
+        elif len(far := _well_outside(record, picture)):
             left_out.append(
                 (name_of(record), f"{BEYOND}: {', '.join(JOINTS[joint].replace('_', ' ') for joint in far)}")
             )
@@ -209,6 +209,11 @@ def _write_shard(
     _write_whole(path, content)
     return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "people": len(people),
             "left_out": left_out, "content": list(contents(records).values())}  # fmt: skip
+
+
+def _well_outside(record: PoseRecord, picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return outside(record, height, width, margin=max(1.0, MARGIN * max(height, width)))
 
 
 def _each(records: Sequence[PoseRecord]) -> Iterator[tuple[PoseRecord, np.ndarray | None, str]]:
