@@ -312,7 +312,7 @@ def test_a_cache_is_checked_as_far_as_it_tells(tmp_path, monkeypatch):
     moved = [replace(one, keypoints=one.keypoints + np.float32(5000), box=one.box + np.float32(5000))
              for one in records]  # fmt: skip
     with monkeypatch.context() as before:
-        before.setattr("humanpose.datasets.prepare.outside", lambda *of, margin: ())
+        before.setattr("humanpose.datasets.prepare._well_outside", lambda record, picture: ())
         before.setattr("humanpose.datasets.prepare.require_placed", lambda records: None)
         prepare(records, tmp_path / "sound", "made", 64)
         prepare(moved, tmp_path / "moved", "made", 64)

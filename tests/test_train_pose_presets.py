@@ -322,7 +322,7 @@ def test_a_cache_of_people_who_are_not_in_their_pictures_is_not_learned_from(roo
     moved = [dataclasses.replace(one, keypoints=one.keypoints + np.float32(5000), box=one.box + np.float32(5000))
              for one in read_lsp(root / "lspet")]  # fmt: skip
     with monkeypatch.context() as before:
-        before.setattr("humanpose.datasets.prepare.outside", lambda *of, margin: ())
+        before.setattr("humanpose.datasets.prepare._well_outside", lambda record, picture: ())
         before.setattr("humanpose.datasets.prepare.require_placed", lambda records: None)
         prepare(moved, tmp_path / "lspet", "lspet", SIDE)
     with pytest.raises(ValueError, match=r"lspet in .*5 of 5 people looked at have joints outside their picture"):
