@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from humanpose.datasets.bodies import unlike_bodies
+from humanpose.datasets.bodies import unlike_bodies, untold
 from humanpose.datasets.check import AXES, ORDER, check_people, require_people
 from humanpose.datasets.lsp import read_lsp
 from humanpose.datasets.mpii import read_mpii
@@ -70,6 +70,37 @@ def test_joints_in_another_order_are_refused(order):
     assert kinds(people[:40]) == set()  # of a few, nothing can be said
 
 
+EXCHANGED = (("elbow", "wrist"), ("shoulder", "elbow"), ("shoulder", "wrist"), ("knee", "ankle"), ("hip", "knee"))
+
+
+def exchanged(keypoints, one, other):
+    """The same with two joints of either side exchanged, as a list of names in another order has them."""
+    order = np.arange(16)
+    for side in "rl":
+        pair = [INDEX[f"{side}_{one}"], INDEX[f"{side}_{other}"]]
+        order[pair] = order[pair[::-1]]
+    return keypoints[:, order]
+
+
+@pytest.mark.parametrize("pair", EXCHANGED)
+def test_two_joints_of_a_limb_exchanged_are_refused(pair):
+    assert ORDER in kinds(records(exchanged(bodies(), *pair)))
+
+
+def test_of_a_few_people_it_is_said_that_nothing_can_be_told():
+    everything = np.ones((250, 16), bool)
+    assert untold(everything) == []
+    (trunks,) = untold(everything[:199])
+    assert "x and y are exchanged, or y is counted from below: 199 show their trunk, 200 are needed" in trunks
+    order, _ = untold(everything[:49])
+    assert "the right order: as few as 49 have those that are compared, 50 are needed" in order
+    headless = everything.copy()
+    headless[:, [INDEX["head_top"], INDEX["upper_neck"]]] = False  # joints that nobody has stand in no order
+    assert untold(headless) == []
+    headless[:20] = True  # and those that few have cannot be told
+    assert "as few as 20 have" in untold(headless)[0]
+
+
 def test_exchanged_and_turned_axes_are_refused():
     assert kinds(records(bodies()[..., ::-1])) == {AXES}
     assert kinds(records(400 - bodies())) == {AXES}
@@ -90,6 +121,12 @@ def test_the_real_sets_and_their_mistakes(data_root, tmp_path):
         joints = scipy.io.loadmat(data_root / name / "joints.mat")["joints"]
         axis, pair = (0, 1) if name == "lspet" else (1, 0)
         assert ORDER in kinds(of_joints(tmp_path, np.flip(joints, axis)))
+        people = read_lsp(data_root / name)
+        joints_of = np.stack([one.keypoints for one in people])
+        seen = np.stack([one.visible for one in people])
+        for limb in EXCHANGED:
+            lengths, _ = unlike_bodies(exchanged(joints_of, *limb), exchanged(seen, *limb))
+            assert any(" over " in sentence for sentence in lengths), limb
         place = [slice(None)] * 3
         place[pair] = [1, 0, 2]
         assert kinds(of_joints(tmp_path, joints[tuple(place)])) == {AXES}

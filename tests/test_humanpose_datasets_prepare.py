@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
+from humanpose.datasets.fingerprints import sha256_of
 from humanpose.datasets.lsp import read_lsp
 from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.prepare import CONTEXT, context_affine, prepare
 from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import crop, crop_affine, to_image
+from humanpose.skeleton import JOINTS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -258,3 +260,82 @@ def test_a_record_of_elsewhere_is_refused(tmp_path):
     prepare(records, tmp_path / "out", "made", 64)
     with pytest.raises(ValueError, match="is no shard of"):
         PreparedPose(tmp_path / "out").image(records[0])
+
+
+def test_joints_and_pictures_that_do_not_belong_together_are_refused(tmp_path):
+    records = people(tmp_path / "in")
+    moved = [replace(one, keypoints=one.keypoints + np.float32(5000), box=one.box + np.float32(5000))
+             for one in records]  # fmt: skip
+    edge = replace(records[0], keypoints=np.where(records[0].visible[:, None], np.float32([151.5, 60]), 0))
+    assert prepare([edge], tmp_path / "edge", "made", 64).people == 1  # a click beside the border
+    with pytest.raises(ValueError, match=r"10 of 10 people looked at have joints outside their picture.*another size"):
+        prepare(moved, tmp_path / "out", "made", 64)
+    assert not (tmp_path / "out").exists()
+    outcome = prepare([*records[:8], *moved[8:]], tmp_path / "out", "made", 64)
+    assert outcome.people == 8
+    assert [who for who, _ in outcome.left_out] == ["08.png", "09.png"]
+    joints = ", ".join(name.replace("_", " ") for name, seen in zip(JOINTS, records[8].visible, strict=True) if seen)
+    assert outcome.left_out[0][1] == f"joints outside the picture: {joints}"
+    again = prepare([*records[:8], *moved[8:]], tmp_path / "out", "made", 64)  # nothing to try again
+    assert (again.written, again.kept, again.left_out) == (0, 1, outcome.left_out)
+
+
+def test_a_picture_with_wrong_bytes_within_is_left_out(tmp_path):
+    records = people(tmp_path / "in", 3)
+    jpegs = [replace(one, path=one.path.with_suffix(".jpg")) for one in records]
+    for one in jpegs:
+        cv2.imwrite(str(one.path), np.random.default_rng(0).integers(0, 256, (120, 150, 3), np.uint8))
+    whole = jpegs[1].path.read_bytes()
+    wrong = np.random.default_rng(1).integers(0, 255, 2000, np.uint8).tobytes()
+    jpegs[1].path.write_bytes(whole[:4000] + wrong + whole[6000:])
+    assert read_picture(jpegs[1].path).shape == (120, 150, 3)  # which shows torn rows
+    outcome = prepare(jpegs, tmp_path / "out", "made", 64)
+    assert outcome.left_out == [("01.jpg", "has wrong bytes in its middle; fetch it again")]
+    jpegs[1].path.write_bytes(whole)
+    assert prepare(jpegs, tmp_path / "out", "made", 64).people == 3
+
+
+def without_sizes(folder):
+    """The same cache as versions wrote it that did not note how large the pictures are."""
+    index = json.loads((folder / "index.json").read_text())
+    for entry in index["shards"]:
+        with np.load(folder / entry["file"]) as stored:
+            columns = {key: stored[key] for key in stored.files if key != "picture_size"}
+        np.savez(folder / entry["file"], **columns)
+        entry["sha256"] = sha256_of(folder / entry["file"])
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def test_a_cache_is_checked_as_far_as_it_tells(tmp_path, monkeypatch):
+    """Of caches that were cut before people were left out for their joints."""
+    records = people(tmp_path / "in", 6)
+    moved = [replace(one, keypoints=one.keypoints + np.float32(5000), box=one.box + np.float32(5000))
+             for one in records]  # fmt: skip
+    with monkeypatch.context() as before:
+        before.setattr("humanpose.datasets.prepare._well_outside", lambda record, picture: ())
+        before.setattr("humanpose.datasets.prepare.require_placed", lambda records: None)
+        prepare(records, tmp_path / "sound", "made", 64)
+        prepare(moved, tmp_path / "moved", "made", 64)
+    PreparedPose(tmp_path / "sound").require_sound()
+    for older in (False, True):
+        if older:
+            without_sizes(tmp_path / "moved")
+            without_sizes(tmp_path / "sound")
+        with pytest.raises(ValueError, match="6 of 6 people looked at have joints outside"):
+            PreparedPose(tmp_path / "moved").require_sound()
+    PreparedPose(tmp_path / "sound").require_sound()
+    same(PreparedPose(tmp_path / "sound"), records)
+    for one in records:
+        one.path.unlink()
+    PreparedPose(tmp_path / "moved").require_sound()  # nothing is left that would tell
+
+
+def test_leeds_with_joints_elsewhere_is_not_prepared(data_root, tmp_path):
+    records = [one for one in read_lsp(data_root / "lspet")[:60] if one.has_extent]
+    for wrong in (
+        [replace(one, keypoints=one.keypoints + np.float32([5000, 0]), box=one.box + np.float32([5000, 0, 5000, 0]))
+         for one in records],
+        [replace(one, keypoints=one.keypoints[:, ::-1].copy(), box=one.box[[1, 0, 3, 2]]) for one in records],
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="people looked at have joints outside their picture"):
+            prepare(wrong, tmp_path / "out", "lspet", 64)

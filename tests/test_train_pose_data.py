@@ -47,3 +47,29 @@ def test_landmarks_beyond_the_end_of_their_film_are_told_before_the_training(tmp
     (kth / f"{name}.reference.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="has no frame 5, which its landmarks describe"):
         load_pose_data(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lspet", "kth_walking"])
+def test_a_prepared_data_set_is_named_as_such_with_what_reads_it(tmp_path, name):
+    from humanpose.datasets.lsp import read_lsp
+    from humanpose.datasets.prepare import prepare
+    from train.pose_data import load_pose_data
+
+    released = lsp(tmp_path / ("lspet" if name != "lspet" else "released"), 5, extended=True)
+    prepare(read_lsp(released), tmp_path / name, name, 64)
+    with pytest.raises(ValueError, match=rf"{name} is a prepared data set, .*as it was released; .*mpii\+lsp"):
+        load_pose_data(tmp_path)
+
+
+def test_without_kth_a_preset_that_learns_from_it_names_its_folder(tmp_path):
+    from train.config import POSE_PRESETS
+    from train.pose import make_batches
+    from train.pose_data import load_pose_data
+
+    lsp(tmp_path / "lspet", 5, extended=True)
+    data = load_pose_data(tmp_path)
+    config = POSE_PRESETS["lspet+walkers"]
+    with pytest.raises(ValueError, match=r"landmarks: the preset wants 10 .* no kth_walking .*--preset no-kth"):
+        make_batches(config, data.photographs, data.landmarks, data.image)
+    with pytest.raises(ValueError, match=r"photographs: the preset wants 16 .* no photographs to learn from"):
+        make_batches(config, [], data.landmarks, data.image)

@@ -313,6 +313,22 @@ def test_what_is_missing_odd_or_empty_is_refused_in_a_sentence(root, cache, pres
     assert "--opinions" in train(monkeypatch, capsys, *with_opinions, "--run", tmp_path / "run", code=2)
 
 
+def test_a_cache_of_people_who_are_not_in_their_pictures_is_not_learned_from(root, tmp_path, monkeypatch):
+    """As versions cut it that did not look, from annotations of pictures of another size."""
+    from humanpose.datasets.lsp import read_lsp
+    from humanpose.datasets.prepare import prepare
+
+    (tmp_path / "mpii").symlink_to(root / "mpii")
+    moved = [dataclasses.replace(one, keypoints=one.keypoints + np.float32(5000), box=one.box + np.float32(5000))
+             for one in read_lsp(root / "lspet")]  # fmt: skip
+    with monkeypatch.context() as before:
+        before.setattr("humanpose.datasets.prepare._well_outside", lambda record, picture: ())
+        before.setattr("humanpose.datasets.prepare.require_placed", lambda records: None)
+        prepare(moved, tmp_path / "lspet", "lspet", SIDE)
+    with pytest.raises(ValueError, match=r"lspet in .*5 of 5 people looked at have joints outside their picture"):
+        load_releases(tiny("mpii+lsp"), tmp_path, tmp_path / "work")
+
+
 def test_only_walking_people_who_measure_are_not_enough(tmp_path):
     write_take(tmp_path / "human36m", "S5", "Walking", CAMERAS[0], positions(4))
     with pytest.raises(ValueError, match=r"nobody to learn from, but people 4 validation; its subject S5"):

@@ -115,7 +115,8 @@ def pose(
 ) -> None:
     """Joints of a person: photographs, landmarked video and walkers rendered in the step; or MPII with LSP, Human3.6M.
 
-    These lie in --data in folders of their names, as released or as `gaitnet datasets prepare` made them.
+    These lie in --data in folders of their names. mpii+lsp and human36m, with whatever behind them, read either what
+    was released or what `gaitnet datasets prepare` made of it; the others read lspet and kth_walking as released.
 
     [bold]Examples[/]
     python -m train pose --preset small --run runs/small

@@ -102,7 +102,9 @@ def make_batches(
         ("photographs", photographs, config.photographs), ("landmarks", landmarks, config.landmarks)
     ):  # fmt: skip
         if count and not records:
-            raise ValueError(f"{name}: the preset wants {count} in a batch, but the folder of data sets holds none")
+            where = "no kth_walking with landmarks of persons who train; --preset no-kth does without"
+            lacks = where if name == "landmarks" else "no photographs to learn from"
+            raise ValueError(f"{name}: the preset wants {count} in a batch, but the folder of data sets holds {lacks}")
     augment = ORIGINAL if config.augment == "original" else PHOTOGRAPHS
     number, sample = len(photographs), make_sample(photographs, images, size, augment)
     if config.window > 1:

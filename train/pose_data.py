@@ -13,6 +13,7 @@ from humanpose.datasets.check import require_sound
 from humanpose.datasets.kth import read_kth_landmarks, shown_in
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.pictures import read_picture
+from humanpose.datasets.prepare import is_prepared
 from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX, from_blazepose
@@ -67,6 +68,7 @@ def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None =
     measured = [record for record in photographs if number_of(record) > LSPET_TRAINED]
     _require_apart(trained, measured)
     kth = root / "kth_walking"
+    _require_released(kth)
     walkers = read_kth_landmarks(kth, VALIDATION_PERSONS) if kth.is_dir() else []
     filmed, others = ([one for one in walkers if one.split == split] for split in ("train", "validation"))
     held_out = {name: records for name, records in (("lspet", measured), ("kth", others)) if records}
@@ -114,8 +116,18 @@ def is_held_out(file: Path) -> bool:
     return shown_in(file)[0] in VALIDATION_PERSONS
 
 
+def _require_released(folder: Path) -> None:
+    """Refuse, by a ValueError, what `gaitnet datasets prepare` made: opinions and scenes are of whole pictures."""
+    if is_prepared(folder):
+        raise ValueError(
+            f"{folder} is a prepared data set, and this training reads {folder.name} as it was released; of "
+            "`train pose`, the presets mpii+lsp and human36m and their variants read either"
+        )
+
+
 def read_lspet(root: Path) -> list[PoseRecord]:
     """LSPET's photographs under `root`; ValueError where they are not there, or others are."""
+    _require_released(root / "lspet")
     if not (root / "lspet" / "joints.mat").is_file():
         raise ValueError(f"{root} holds no lspet/joints.mat: point GAITNET_DATA at the folder of data sets")
     records = read_lsp(root / "lspet")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gaitnet.cli.datasets_sources import FOLDERS, Name, records_of
 from gaitnet.cli.output import bar, note
-from humanpose.datasets.check import require_people, require_sound
+from humanpose.datasets.check import require_sound
 from humanpose.datasets.human36m import WALKING, split_by_subject
 from humanpose.datasets.prepare import CONTEXT, INDEX, prepare
 from humanpose.datasets.prepared import PreparedPose
@@ -109,7 +109,7 @@ def _people(
             cache = PreparedPose(folder)
             if cache.name != name:
                 raise ValueError(f"the prepared data set is {cache.name}")
-            require_people(cache.records)
+            cache.require_sound()
             if cache.size < 0.9 * side:
                 note(f"{name.value}: prepared at {cache.size} pixels; --size {side} is what this network can see")
             # prepared under the other of its splits, it would have S5 learned from

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli.datasets_sources import Name, folder_of, records_of
+from gaitnet.cli.datasets_sources import Name, folder_of, records_of, thinned
 from gaitnet.cli.describe import AsJson
 from gaitnet.cli.output import bar, emit, note, say, table, waiting
 
@@ -20,7 +20,9 @@ Root = Annotated[Path, typer.Option(help="Folder of the data set, or of several,
 Actions = Annotated[
     list[str] | None, typer.Option("--action", help="human36m: another action than Walking; repeat it.")
 ]
-Every = Annotated[int, typer.Option(min=1, help="Only every so many-th frame of a video.")]
+Every = Annotated[
+    int, typer.Option(min=1, help="Only every so many-th frame of a video, or every so many-th photograph.")
+]
 
 
 class Pixels(StrEnum):
@@ -48,7 +50,10 @@ def check(
 ) -> None:
     """Say what a data set holds, what is missing, and what is odd; show people with their joints drawn.
 
-    Every picture is read whole, of a video its first frame and its length.
+    Every picture is read whole, of a video its first frame and its length. Parts of the release that are not there
+    are a warning: many people use parts. The exit code is 0 where the data set can be used, whatever is odd about
+    single people, and 2 where it cannot: there is nobody, no picture can be read, joints or axes stand in another
+    order, or pictures are of another size.
     lsp, lspet, mpii, human36m, coco: laid out as they were published.
     kth: videos with landmarks beside them. walkers: of `gaitnet walkers make`.
 
@@ -58,6 +63,7 @@ def check(
     """
     from gaitnet.cli.evaluate_output import folder_for
     from gaitnet.evaluation.files import json_text, write_together
+    from humanpose.datasets.releases import missing_parts
     from humanpose.datasets.survey import survey
 
     folder = folder_of(name, root)
@@ -65,9 +71,10 @@ def check(
     place = folder_for(output)
     with waiting(f"reading {folder}"):
         records = records_of(name, folder, actions, every)
+        missing = missing_parts(name.value, folder, records, actions)
     with bar(f"looking at {folder}", "files") as progress:
-        found = survey(records, progress)
-    document: dict[str, Any] = {"dataset": name.value, "folder": str(folder), **_plain(found)}
+        found = survey(thinned(name, records, every), progress)
+    document: dict[str, Any] = {"dataset": name.value, "folder": str(folder), **_plain(found, missing)}
     written = []
     if place is not None:
         from gaitnet.cli.datasets_sheet import sheet_of
@@ -83,10 +90,12 @@ def check(
         written = write_together(contents)
     if as_json:
         emit(document | {"written": [str(path) for path in written]})
-        return
-    _tell(name, folder, found)
-    if written:
-        say(f"wrote {', '.join(path.name for path in written)} in {output}")
+    else:
+        _tell(name, folder, found, missing)
+        if written:
+            say(f"wrote {', '.join(path.name for path in written)} in {output}")
+    if found.useless:
+        raise ValueError(f"{name.value} in {folder} cannot be used: {found.useless}")
 
 
 @datasets_commands.command("prepare")
@@ -108,11 +117,17 @@ def prepare(
     """Cut everybody out of their pictures into a cache that training reads quickly.
 
     A run that was stopped goes on where it was when the command is given again.
-    People whose picture is missing or damaged are left out and named.
+    People whose picture is missing or damaged, or who have a joint outside of it, are left out and named; a data set
+    that a training would refuse, for the order of its joints or axes, is refused.
+
+    mpii, lsp, lspet, human36m: `python -m train pose` reads them with the presets mpii+lsp and human36m, and their
+    variants; the other presets read LSPET and KTH as they were published.
+    coco, kth, walkers: for trainings of your own, by humanpose.datasets.prepared.PreparedPose.
 
     [bold]Example[/]
     gaitnet datasets prepare lspet --root data/lspet --to cache/lspet
     """
+    from humanpose.datasets.prepare import BEYOND
     from humanpose.datasets.prepare import prepare as cut_out
 
     folder = folder_of(name, root)
@@ -120,7 +135,7 @@ def prepare(
         raise ValueError(f"--to: expected a folder, but {to} is a file")
     _require_outside("--to", to, folder)
     with waiting(f"reading {folder}"):
-        records = records_of(name, folder, actions, every)
+        records = thinned(name, records_of(name, folder, actions, every), every)
     with bar(f"cutting people out of {folder}", "people") as progress:
         done = cut_out(records, to, name.value, size, shards, pixels.value, progress)
     left = [{"person": who, "reason": why} for who, why in done.left_out]
@@ -129,12 +144,21 @@ def prepare(
         emit({"dataset": name.value, "folder": str(to), "people": done.people, "shards_written": done.written,
               "shards_kept": done.kept, "bytes": total, "left_out": left})  # fmt: skip
         return
-    before = f", {done.kept} were there before" if done.kept else ""
-    say(f"{done.people:,} people in {to}: {total / 1e6:,.1f} MB, {done.written} shards written{before}")
+    before = f", {done.kept} {'was' if done.kept == 1 else 'were'} there before" if done.kept else ""
+    shards_written = f"{done.written} shard{'s' * (done.written != 1)} written{before}"
+    say(f"{_count(done.people, 'person', 'people')} in {to}: {total / 1e6:,.1f} MB, {shards_written}")
     if left:
+        beyond = sum(why.startswith(BEYOND) for _, why in done.left_out)
+        are = "are" if len(left) > 1 else "is"
+        why = f", {beyond:,} of them for joints outside their picture" if beyond else ""
+        say(f"{_count(len(left), 'person', 'people')} {are} left out{why}")
         table(["left out", "why"], [[one["person"], one["reason"]] for one in left[:10]])
         if len(left) > 10:
-            say(f"and {len(left) - 10:,} others; --json names all")
+            say(f"and {_count(len(left) - 10, 'other', 'others')}; --json names all")
+
+
+def _count(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _require_outside(option: str, place: Path | None, folder: Path) -> None:
@@ -145,11 +169,12 @@ def _require_outside(option: str, place: Path | None, folder: Path) -> None:
         )
 
 
-def _tell(name: Name, folder: Path, found: "Survey") -> None:
+def _tell(name: Name, folder: Path, found: "Survey", missing: list[str]) -> None:
     from humanpose.datasets.check import MEANING
 
     photographs = found.files - found.videos
-    kinds = [f"{count:,} {what}" for count, what in ((photographs, "pictures"), (found.videos, "videos")) if count]
+    kinds = [_count(count, what, f"{what}s")
+             for count, what in ((photographs, "picture"), (found.videos, "video")) if count]  # fmt: skip
     read = "all can be read" if found.read == found.files else f"{found.read:,} can be read"
     lines = [["people", f"{found.people:,}"], ["files", f"{' and '.join(kinds)}; {read}"]]
     if found.sizes:
@@ -172,10 +197,13 @@ def _tell(name: Name, folder: Path, found: "Survey") -> None:
         ]
         table(["odd", "count", "what, and the first"], rows, right=(1,))
     else:
-        say("nothing is odd")
+        say("nothing is odd" + (", as far as it can be told" if found.untold else ""))
+    for heading, sentences in (("missing of the release", missing), ("cannot be told", found.untold)):
+        if sentences:
+            table([heading], [[sentence] for sentence in sentences])
 
 
-def _plain(found: "Survey") -> dict[str, Any]:
+def _plain(found: "Survey", missing: list[str]) -> dict[str, Any]:
     from humanpose.datasets.check import MEANING
 
     return {
@@ -193,4 +221,7 @@ def _plain(found: "Survey") -> dict[str, Any]:
             {"kind": one.kind, "meaning": MEANING[one.kind], "count": one.count, "examples": one.examples}
             for one in found.findings
         ],
+        "missing": missing,
+        "untold": found.untold,
+        "useless": found.useless,
     }

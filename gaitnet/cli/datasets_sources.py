@@ -26,6 +26,10 @@ FOLDERS = {Name.HUMAN36M: ("human36m", "h36m"), Name.KTH: ("kth", "kth_walking")
 """What a data set's folder is called in a folder of data sets, where not as the data set."""
 
 
+PHOTOGRAPHS = (Name.LSP, Name.LSPET, Name.MPII, Name.COCO)
+"""Data sets without videos."""
+
+
 def folder_of(name: Name, root: Path) -> Path:
     """The data set's folder: `root` itself, or the one in it that has the data set's name.
 
@@ -45,12 +49,19 @@ def records_of(name: Name, folder: Path, actions: list[str] | None, every: int) 
         name: which.
         folder: its own, see `folder_of`.
         actions: of Human3.6M; None for its walking, or for all where it has no walking.
-        every: only every so many-th frame of a video.
+        every: only every so many-th frame of a recording; of photographs, see `thinned`.
 
     Raises:
         ValueError: it cannot be read, holds nobody, or has no actions or videos to choose from.
 
     """
+    from humanpose.datasets.prepare import is_prepared
+
+    if is_prepared(folder):
+        raise ValueError(
+            f"{folder} is a prepared data set; name the folder of {name.value} as it was released. `python -m train` "
+            "reads prepared ones of mpii, lsp, lspet and human36m, with the presets mpii+lsp and human36m"
+        )
     if actions and name is not Name.HUMAN36M:
         raise ValueError(f"--action: only human36m has actions to choose from, not {name.value}; leave it out")
     records = _read(name, folder, actions, every)
@@ -58,6 +69,14 @@ def records_of(name: Name, folder: Path, actions: list[str] | None, every: int) 
         asked = f" of {', '.join(actions)}" if actions else ""
         raise ValueError(f"{folder} holds nobody{asked} with joints")
     return records
+
+
+def thinned(name: Name, records: "list[PoseRecord]", every: int) -> "list[PoseRecord]":
+    """Everybody in every so many-th photograph; of videos, frames were chosen when they were read."""
+    if name not in PHOTOGRAPHS:
+        return records
+    kept = set(list(dict.fromkeys(record.path for record in records))[::every])
+    return [record for record in records if record.path in kept]
 
 
 def _read(name: Name, folder: Path, actions: list[str] | None, every: int) -> "list[PoseRecord]":

@@ -15,6 +15,8 @@ LEAST = 50
 UPRIGHT = 200
 """The same, for the way that trunks point: gymnasts come in rows."""
 
+TRUNK = ("l_shoulder", "r_shoulder", "l_hip", "r_hip")
+
 RATIOS = {
     **{f"{side} thigh over shin": (f"{s}_hip", f"{s}_knee", f"{s}_knee", f"{s}_ankle", 0.5, 1.8)
        for s, side in (("r", "right"), ("l", "left"))},
@@ -31,11 +33,41 @@ RATIOS = {
        for s, t, side in (("r", "l", "right"), ("l", "r", "left"))},
     **{f"hip to hip over hip to {side} ankle": (f"{t}_hip", f"{s}_hip", f"{t}_hip", f"{s}_ankle", 0.0, 0.9)
        for s, t, side in (("r", "l", "right"), ("l", "r", "left"))},
+    **{f"neck to {side} shoulder over neck to {side} wrist":
+       ("upper_neck", f"{s}_shoulder", "upper_neck", f"{s}_wrist", 0.0, 0.8)
+       for s, side in (("r", "right"), ("l", "left"))},
+    # the joint in the middle of a limb is nearer to either end than the ends are to each other
+    **{f"{side} {a} to {b} over {a} to {c}": (f"{s}_{a}", f"{s}_{b}", f"{s}_{a}", f"{s}_{c}", 0.0, 0.95)
+       for s, side in (("r", "right"), ("l", "left"))
+       for a, b, c in (("shoulder", "elbow", "wrist"), ("wrist", "elbow", "shoulder"),
+                       ("hip", "knee", "ankle"), ("ankle", "knee", "hip"))},
 }  # fmt: skip
 """What is compared -> from where to where, over from where to where, and between which bounds the median lies.
 
-In the data sets of this package thigh and shin, and left and right, differ by 11 % at most, arms by 33 %.
+In the data sets of this package thigh and shin, and left and right, differ by 11 % at most, arms by 33 %. The middle of
+a limb is 0.46 to 0.62 of its ends' distance from either of them, and 0.70 at most in any hundred people who follow each
+other; with the middle and an end exchanged that is 1.6 and more.
 """
+
+
+def untold(visible: Bool[np.ndarray, "person 16"]) -> list[str]:
+    """What `unlike_bodies` cannot tell, because too few people have the joints for it: in words, none where it can."""
+    told = []
+    people = [visible[:, [INDEX[joint] for joint in of[:4]]] for of in RATIOS.values()]
+    # joints that nobody has, as a head in KTH's landmarks, stand in no order
+    counts = [int(seen.all(-1).sum()) for seen in people if seen.any(0).all()]
+    if min(counts, default=0) < LEAST:
+        told.append(
+            "too few people to tell whether all joints stand in the right order: as few as "
+            f"{min(counts, default=0)} have those that are compared, {LEAST} are needed"
+        )
+    trunks = int(visible[:, [INDEX[name] for name in TRUNK]].all(-1).sum())
+    if trunks < UPRIGHT:
+        told.append(
+            f"too few people to tell whether x and y are exchanged, or y is counted from below: {trunks} show their "
+            f"trunk, {UPRIGHT} are needed"
+        )
+    return told
 
 
 def unlike_bodies(
@@ -57,7 +89,7 @@ def unlike_bodies(
 
 
 def _trunks(keypoints: np.ndarray, visible: np.ndarray) -> list[str]:
-    joints = [INDEX[name] for name in ("l_shoulder", "r_shoulder", "l_hip", "r_hip")]
+    joints = [INDEX[name] for name in TRUNK]
     there = visible[:, joints].all(-1)
     if there.sum() < UPRIGHT:
         return []

@@ -40,7 +40,8 @@ def read_human36m(
             cameras.pkl); or a json in COCO's style and the extracted frames. The first of these that is there is read.
         actions: those wanted, without the numbers of trials; None for all.
         split: of SPLITS, by which `split` of the records is told; subjects outside it have none.
-        every: only every so many-th frame of a recording, from its first; extracted frames all count.
+        every: only every so many-th frame of a recording, from its first; extracted frames, of which some may have been
+            left out already, so that their numbers are as far apart at least.
 
     Raises:
         ValueError: an unknown split, nothing there, or a file that cannot be read.
@@ -56,7 +57,8 @@ def read_human36m(
         records = read_positions(tables[0], root, every, actions)
     elif annotations:
         frames = [record for file in annotations for record in read_human36m_json(file)]
-        records = [one for one in frames if wanted(Take(one.subject, one.action, one.camera), actions)]
+        chosen = [one for one in frames if wanted(Take(one.subject, one.action, one.camera), actions)]
+        records = _apart(chosen, every)
     else:
         raise ValueError(
             f"{root} holds nothing of Human3.6M: expected S1/MyPoseFeatures/D2_Positions/*.cdf with S1/Videos/*.mp4, "
@@ -149,6 +151,25 @@ def read_human36m_json(path: str | Path) -> list[PoseRecord]:
         corners = np.concatenate([box[:2], box[:2] + box[2:]])
         records.append(record_of(picture, None, joints.reshape(17, 3)[:, :2], take, corners))
     return records
+
+
+def _apart(records: Sequence[PoseRecord], every: int) -> list[PoseRecord]:
+    """Extracted frames whose numbers are `every` or more from those before them in their recording; in their order."""
+    if every == 1:
+        return list(records)
+    numbered: dict[tuple[str, ...], dict[int, list[int]]] = {}
+    for place, one in enumerate(records):
+        match = _FRAME.fullmatch(one.path.stem)
+        number = int(match[4]) if match else place  # of a name that tells nothing
+        numbered.setdefault((one.subject, one.action, one.camera), {}).setdefault(number, []).append(place)
+    kept: set[int] = set()
+    for recording in numbered.values():
+        last = -math.inf
+        for number in sorted(recording):
+            if number - last >= every:
+                last = number
+                kept.update(recording[number])
+    return [one for place, one in enumerate(records) if place in kept]
 
 
 def _picture(root: Path, name: str) -> Path:

@@ -13,10 +13,12 @@ from jaxtyping import UInt8
 
 from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
-from humanpose.picture_size import MOST_PIXELS, require_modest_size
+from humanpose.picture_size import MOST_PIXELS, require_modest_size, size_of
 
 LONGEST = 1 << 29
 """Bytes of a picture's file."""
+
+WRONG_WITHIN = "has wrong bytes in its middle; fetch it again"
 
 
 def read_picture(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -25,6 +27,33 @@ def read_picture(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     Raises ValueError where it is missing, is none, or is cut off.
     """
     return decode_picture(picture_bytes(path), str(path))
+
+
+def read_whole_picture(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
+    """A photograph as `read_picture`; ValueError as well where a JPEG has wrong bytes within, see `is_damaged_within`.
+
+    That decodes it a second time: for who reads every picture once.
+    """
+    data = picture_bytes(path)
+    picture = decode_picture(data, str(path))
+    if is_damaged_within(data):
+        raise ValueError(f"{path}: {WRONG_WITHIN}")
+    return picture
+
+
+def picture_size(record: PoseRecord) -> tuple[int, int] | None:
+    """Height and width of a record's picture, by the first bytes of its file; None where these do not tell."""
+    try:
+        if record.frame is None:
+            size = size_of(picture_bytes(record.path))
+            return None if size is None else size[::-1]
+        video = Video(record.path)
+        try:
+            return video.frame(0).shape[:2]
+        finally:
+            video.close()
+    except ValueError:
+        return None
 
 
 def picture_bytes(path: str | Path) -> bytes:
@@ -91,17 +120,18 @@ def is_damaged_within(data: bytes) -> bool:
 
 
 def pictures_of(
-    records: Sequence[PoseRecord],
+    records: Sequence[PoseRecord], whole: bool = False
 ) -> Iterator[tuple[list[PoseRecord], UInt8[np.ndarray, "height width 3"] | None, str]]:
     """Each picture that records show one after another, with its records: (records, picture or None, why None).
 
     Records of one photograph are met together where they follow each other; those of a video should stand together and
-    in the order of its frames, for it is read onward, and anew from its beginning where they do not.
+    in the order of its frames, for it is read onward, and anew from its beginning where they do not. With `whole`, a
+    photograph with wrong bytes within cannot be read either.
     """
     for path, group in groupby(records, key=lambda record: record.path):
         of_path = list(group)
         if of_path[0].frame is None:
-            yield of_path, *_tried(read_picture, path)
+            yield of_path, *_tried(read_whole_picture if whole else read_picture, path)
             continue
         video = Video(path)
         try:

@@ -14,15 +14,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from humanpose.datasets.check import name_of, require_people
+from humanpose.datasets.check import name_of, outside, require_people, require_placed
 from humanpose.datasets.fingerprints import contents, fingerprint, sha256_of
 from humanpose.datasets.pictures import pictures_of
 from humanpose.datasets.record import PoseRecord
-from humanpose.preprocess import crop, crop_affine, to_crop
+from humanpose.datasets.shards import QUALITY, annotations, jpeg
+from humanpose.preprocess import crop, crop_affine
+from humanpose.skeleton import JOINTS
 
 FORMAT = "humanpose-prepared-1"
 INDEX = "index.json"
@@ -34,13 +35,13 @@ CONTEXT = 1.6
 """Side of a crop over the height of the 3:4 rectangle about the person: 1.25 is what a network sees, the rest is for
 augmentation. At 256 pixels a person keeps the resolution that a network of 192 rows wants."""
 
-QUALITY = 95
-"""Of the JPEGs, 0..100."""
-
 PEOPLE = 512
 """In a shard, where nothing else is asked for."""
 
-UNPLACED = "no box or no joints"
+UNPLACED, BEYOND = "no box or no joints", "joints outside the picture"
+
+MARGIN = 0.02
+"""Of a picture's longer side: a click so far beyond its border is nobody's reason to be left out."""
 
 Pixels = Literal["jpeg", "array"]
 
@@ -76,14 +77,16 @@ def prepare(
         progress: told how many people are done, of how many.
 
     Returns:
-        what was done. People whose picture is missing or damaged, or who have no box or joints, are left out and named.
+        what was done. People whose picture is missing or damaged, who have no box or joints, or of whom a joint lies
+        well outside the picture, are left out and named.
 
     Raises:
-        ValueError: records that cannot be used, an impossible size or number, a folder that holds another cache, or no
-            picture that can be read.
+        ValueError: records that cannot be used, as a training would refuse them; an impossible size or number, a
+            folder that holds another cache, or no picture that can be read.
 
     """
     require_people(records)
+    require_placed(records)
     if not 32 <= size <= 2048 or (shards is not None and not 1 <= shards <= len(records)):
         raise ValueError(f"size must be 32..2048 and shards 1..{len(records)}, got {size} and {shards}")
     folder = Path(directory)
@@ -113,6 +116,15 @@ def prepare(
         raise ValueError(f"not one of {len(ordered)} people could be cut out of a picture: {outcome.left_out[0][1]}")
     _write_whole(folder / INDEX, _index(settings, entries, whole=True))
     return outcome
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder holds what `prepare` wrote, if only a part of it, and no data set as it was released."""
+    try:
+        with open(folder / INDEX, "rb") as stream:
+            return FORMAT.encode() in stream.read(256)
+    except OSError:
+        return False
 
 
 def context_affine(box: Float[np.ndarray, "4"], size: int) -> Float[np.ndarray, "2 3"]:
@@ -152,7 +164,7 @@ def _done_before(folder: Path, settings: dict[str, Any], parts: dict[str, Sequen
         for file, entry in entries.items()
         # whose picture could not be read is tried again: it may have been fetched in the meantime
         if file in parts
-        and all(why == UNPLACED for _, why in entry.get("left_out", ()))
+        and all(why.startswith((UNPLACED, BEYOND)) for _, why in entry.get("left_out", ()))
         and (folder / file).is_file()
         and sha256_of(folder / file) == entry.get("sha256")
         and _unchanged(entry, parts[file])
@@ -169,19 +181,24 @@ def _write_shard(
     progress: Callable[[int, int | None], None],
 ) -> dict[str, Any]:  # fmt: skip
     left_out: list[tuple[str, str]] = []
-    people, crops, affines = [], [], []
+    people, crops, affines, sizes = [], [], [], []
     for place, (record, picture, why) in enumerate(_each(records)):
         if picture is None or not record.has_extent or not record.visible.any():
             left_out.append((name_of(record), why.removeprefix(f"{record.path}: ") or UNPLACED))
+        elif len(far := _well_outside(record, picture)):
+            left_out.append(
+                (name_of(record), f"{BEYOND}: {', '.join(JOINTS[joint].replace('_', ' ') for joint in far)}")
+            )
         else:
             affine = context_affine(record.box, size)
             people.append(record)
             affines.append(affine)
+            sizes.append(picture.shape[:2])
             crops.append(crop(picture, affine, (size, size)))
         progress(start + place + 1, total)
-    arrays = _annotations(people, np.array(affines, np.float64).reshape(-1, 2, 3))
+    arrays = annotations(people, np.array(affines, np.float64).reshape(-1, 2, 3), sizes)
     if pixels == "jpeg":
-        encoded = [_jpeg(one) for one in crops]
+        encoded = [jpeg(one) for one in crops]
         arrays["ends"] = np.cumsum([len(one) for one in encoded], dtype=np.int64)
         arrays["pixels"] = np.concatenate([np.zeros(0, np.uint8), *encoded])
     else:
@@ -194,46 +211,15 @@ def _write_shard(
             "left_out": left_out, "content": list(contents(records).values())}  # fmt: skip
 
 
+def _well_outside(record: PoseRecord, picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return outside(record, height, width, margin=max(1.0, MARGIN * max(height, width)))
+
+
 def _each(records: Sequence[PoseRecord]) -> Iterator[tuple[PoseRecord, np.ndarray | None, str]]:
-    for together, picture, why in pictures_of(records):
+    for together, picture, why in pictures_of(records, whole=True):
         for record in together:
             yield record, picture, why
-
-
-def _annotations(people: Sequence[PoseRecord], affines: Float[np.ndarray, "person 2 3"]) -> dict[str, np.ndarray]:
-    """All that records say, as arrays in pixels of the crops."""
-    count = len(people)
-    keypoints = np.array([one.keypoints for one in people], np.float64).reshape(count, 16, 2)
-    visible = np.array([one.visible for one in people], bool).reshape(count, 16)
-    corners = np.array([one.box for one in people], np.float64).reshape(count, 2, 2)
-    carried = to_crop(np.concatenate([keypoints, corners], axis=1), affines) if count else np.zeros((0, 18, 2))
-    scale = affines[:, 0, 0]
-    none = np.zeros(16, bool)
-    return {
-        "keypoints": np.where(visible[..., None], carried[:, :16], 0).astype(np.float32),
-        "visible": visible,
-        "box": carried[:, 16:].reshape(count, 4).astype(np.float32),
-        "affine": affines,
-        "hidden": np.array([none if one.hidden is None else one.hidden for one in people], bool).reshape(count, 16),
-        "hidden_known": np.array([one.hidden is not None for one in people], bool),
-        "head": np.array([one.head for one in people], np.float64) / scale,
-        "walks_left": np.array([one.walks_left for one in people], bool),
-        "frame": np.array([-1 if one.frame is None else one.frame for one in people], np.int64),
-        "picture": _texts([str(one.path) for one in people]),
-        **{key: _texts([getattr(one, key) for one in people])
-           for key in ("source", "split", "subject", "action", "camera")},
-    }  # fmt: skip
-
-
-def _texts(words: Sequence[str]) -> np.ndarray:
-    return np.array([word.encode("utf-8", "replace").decode() for word in words], np.str_)
-
-
-def _jpeg(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, " byte"]:
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not done:
-        raise OSError("a crop could not be encoded as JPEG")
-    return np.asarray(data).reshape(-1)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ import json
 import threading
 import zipfile
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +12,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from humanpose.datasets.check import PEOPLE_PLACED, require_inside, require_people, spread
 from humanpose.datasets.fingerprints import sha256_of
+from humanpose.datasets.pictures import picture_size
 from humanpose.datasets.places import inside
 from humanpose.datasets.prepare import FORMAT, INDEX
 from humanpose.datasets.record import PoseRecord
+from humanpose.preprocess import to_image
 
 OPEN = 64
 """Shards that are kept open: each costs a file and what the system keeps of its pages, not its size in memory."""
@@ -50,6 +54,7 @@ class PreparedPose:
         self._sound: set[Path] = set()
         self._rows: dict[tuple[Path, int], int] = {}
         self._sources: list[tuple[str, int | None]] = []
+        self._sizes: list[tuple[int, int]] = []
         self.records: list[PoseRecord] = []
         affines = [np.zeros((0, 2, 3))]
         for path in self._digests:
@@ -79,12 +84,33 @@ class PreparedPose:
         """Path of the picture that a record was cut from, and the frame where it is a video."""
         return self._sources[self._rows[record.path, record.frame or 0]]
 
+    def require_sound(self) -> None:
+        """Refuse, by a ValueError, people who cannot be used: what `check` refuses of a data set as released.
+
+        Whether joints lie within their pictures is told by the sizes of these; a cache of a version that did not note
+        them tells it where the pictures are still there.
+        """
+        require_people(self.records)
+        some = [self._as_released(record) for record in spread(self.records, PEOPLE_PLACED)]
+        require_inside([record for record, _ in some], [size for _, size in some])
+
+    def _as_released(self, record: PoseRecord) -> tuple[PoseRecord, tuple[int, int] | None]:
+        """A record in pixels of the picture that it was cut from, and that picture's height and width."""
+        path, frame = self.source_of(record)
+        original = replace(
+            record, path=Path(path), frame=frame, keypoints=to_image(record.keypoints, self.affine(record))
+        )
+        height, width = self._sizes[self._rows[record.path, record.frame or 0]]
+        return original, (height, width) if height else picture_size(original)
+
     def verify(self) -> None:
         """Read every shard whole; ValueError names the first that has changed."""
         for path in self._digests:
             self._verify(path)
 
     def _add(self, path: Path, columns: dict[str, np.ndarray]) -> None:
+        unknown = np.zeros((len(columns["visible"]), 2), int)
+        self._sizes += [(height, width) for height, width in columns.get("picture_size", unknown).tolist()]
         for row in range(len(columns["visible"])):
             source, split, subject, action, camera = (
                 str(columns[key][row]) for key in ("source", "split", "subject", "action", "camera")
@@ -145,7 +171,14 @@ class _damage_told:  # noqa: N801
 def _require_shapes(columns: dict[str, np.ndarray]) -> None:
     """Refuse, by a ValueError, annotations that do not belong to the same people."""
     count = len(columns["visible"])
-    shapes = {"visible": (16,), "keypoints": (16, 2), "box": (4,), "affine": (2, 3), "hidden": (16,)}
+    shapes = {
+        "visible": (16,),
+        "keypoints": (16, 2),
+        "box": (4,),
+        "affine": (2, 3),
+        "hidden": (16,),
+        "picture_size": (2,),
+    }
     for name, column in columns.items():
         if column.shape != (count, *shapes.get(name, ())):
             raise ValueError(f"{name} has the shape {column.shape}, of {count} people")

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from humanpose.datasets.bodies import untold
 from humanpose.datasets.check import (
+    AXES,
     DAMAGED,
+    MANY,
+    MEANING,
     MISSING,
+    ORDER,
     OUTSIDE,
     SAME,
     Finding,
@@ -22,7 +29,7 @@ from humanpose.datasets.check import (
     outside,
     splits_of,
 )
-from humanpose.datasets.pictures import Video, decode_picture, is_damaged_within, picture_bytes
+from humanpose.datasets.pictures import WRONG_WITHIN, Video, decode_picture, is_damaged_within, picture_bytes
 from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import JOINTS
@@ -47,6 +54,7 @@ class Survey:
 
     `files` are pictures or videos (`videos` of them); `read` could be read. `joints`: name -> (visible, hidden,
     outside). `sizes`: ((width, height), files), the commonest first. `sound` are the people whose picture can be read.
+    `untold` is what so few people cannot tell, in words.
     """
 
     people: int
@@ -58,6 +66,21 @@ class Survey:
     sizes: list[tuple[tuple[int, int], int]]
     findings: list[Finding]
     sound: list[PoseRecord]
+    untold: list[str]
+
+    @property
+    def useless(self) -> str:
+        """Why the data set as a whole cannot be used; "" where it can. Single people, however odd, are no reason."""
+        if not self.read:
+            return "not one picture of it can be read"
+        by_kind = {finding.kind: finding for finding in self.findings}
+        beyond = by_kind[OUTSIDE].count if OUTSIDE in by_kind else 0
+        if beyond > max(MANY * len(self.sound), 2):
+            return (
+                f"{beyond:,} of {len(self.sound):,} people have joints outside their picture: x and y are exchanged, "
+                "or these are pictures of another size than was annotated"
+            )
+        return next((f"{MEANING[kind]} ({by_kind[kind].examples[0]})" for kind in (ORDER, AXES) if kind in by_kind), "")
 
 
 def survey(
@@ -103,6 +126,7 @@ def survey(
         sizes=sizes.most_common(),
         findings=[one for one in found.values() if one.count] + check_people(records),
         sound=sound,
+        untold=untold(np.array([one.visible for one in records if is_ours(one)], bool).reshape(-1, len(JOINTS))),
     )
 
 
@@ -124,7 +148,7 @@ def _look(of_file: tuple[Path, list[PoseRecord]]) -> Look:
             height, width = decode_picture(data, path.name).shape[:2]
             digest = hashlib.blake2b(data, digest_size=16).digest()
             if is_damaged_within(data):
-                trouble = f"{path.name}: has wrong bytes in its middle; fetch it again"
+                trouble = f"{path.name}: {WRONG_WITHIN}"
                 return Look(path, height, width, digest, DAMAGED, trouble)
             return Look(path, height, width, digest)
         return _look_at_video(path, max(one.frame or 0 for one in people))
