@@ -117,6 +117,8 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
                     found[place].append((row, *joints))
             progress(done, reader.info.frames)
     for one, moments in zip(without, found, strict=True):
+        if not moments:
+            continue  # a file that does not give the same frames again
         rows = [row for row, _, _ in moments]
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
         one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
