@@ -118,7 +118,9 @@ def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkey
     assert "--only lsp --network my/pose" in (tmp_path / "pose.html").read_text()
 
 
-def test_a_classic_network_is_read_its_own_way_unless_another_is_asked_for(root, monkeypatch, tmp_path, untrained, lightly_compiled):
+def test_a_classic_network_is_read_its_own_way_unless_another_is_asked_for(
+    root, monkeypatch, tmp_path, untrained, lightly_compiled
+):
     """Its own way is argmax; sub-pixel decoding has to reach it alone, and a flip test must not bring it along."""
     config = PartDetectorConfig(image_size=32, blocks=(1, 1, 1, 1))
     model = PartDetector(config, rngs=nnx.Rngs(0))
