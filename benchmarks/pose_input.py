@@ -33,7 +33,9 @@ class Step:
     def __init__(self, config: PoseTaskConfig):
         tx = make_optimizer(config.optimizer, config.steps)
         graphdef, self._state = init_state(task.new_model(config), tx)
-        loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
+        loss = task.make_loss(
+            config, walkers_drawer(config.size, config.walkers_hidden_weight) if config.walkers else None
+        )
         self._step = make_train_step(graphdef, loss, tx)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> None:

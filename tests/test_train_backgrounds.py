@@ -75,7 +75,7 @@ def test_the_first_walkers_of_a_batch_stand_before_the_photographs(monkeypatch):
     """With stand-ins for scene and walker: a walker is the number of his place and what he stands before."""
     monkeypatch.setattr(pose_walkers, "draw_scene", lambda key: key[0])
 
-    def walker(key, scene, size, photograph):
+    def walker(key, scene, size, photograph, hidden):
         behind = jnp.full((*size, 3), 77, jnp.uint8) if photograph is None else photograph
         return behind, jnp.stack([key[0], scene]), key[1]
 
