@@ -84,6 +84,11 @@ def test_human36m_is_measured_on_the_grid(root, monkeypatch, tmp_path):
     assert told["Human3.6M S5", "distance on the 299 grid", "all"] == pytest.approx(5 * np.mean(scales), rel=1e-4)
     assert ("Human3.6M S5", "PDJ@0.2", "all") in told
     assert all("legs" not in caption for caption in document["tables"])  # those are told of films with landmarks
+    (distances,) = (lines for caption, lines in document["tables"].items() if caption.startswith("mean distance"))
+    original = {line["joint"]: line["original on Human3.6M, walking"] for line in distances}
+    assert (original["all [95 %]"], original["ankle"], original["shoulder"]) == (2.52, 1.96, 2.31)
+    assert not any("MPII" in column for column in distances[0])
+    assert 'href="pose-worst.html"' in (tmp_path / "pose.html").read_text()
     assert (tmp_path / "pose-worst-human3-6m-s5.png").is_file()
     assert "S5 Walking" in (tmp_path / "pose-worst.html").read_text()
 
@@ -105,7 +110,12 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
     assert "mpii: the pictures of 1 of 4 people are not there" in done.stderr
     (tmp_path / "mpii" / "valid_images.txt").unlink()
     said = bad("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
-    assert "of 10 people 0 are there to measure" in said
+    assert "of 10 people 0 are there to measure, and the pictures" in said
+    lsp(tmp_path / "lsp", LSP_TRAINED + 4, extended=False)
+    for number in range(LSP_TRAINED, LSP_TRAINED + 4):
+        (tmp_path / "lsp" / "images" / f"im{number + 1:04d}.jpg").unlink()
+    said = bad("evaluate", "pose", "--root", tmp_path, "--only", "lsp", "--every", "2")
+    assert f"of {LSP_TRAINED + 4} people 4 are there to measure, 2 of them with --every 2" in said
     assert "holds nothing of Human3.6M" in bad("evaluate", "pose", "--root", tmp_path, "--only", "human36m")
 
 

@@ -142,7 +142,7 @@ def pose(
     """
     from train import pose as task
     from train.config import POSE_PRESETS
-    from train.data import Prefetch
+    from train.data import Prefetch, input_threads
     from train.pose_data import PoseData, load_pose_data
     from train.pose_releases import load_releases, told
     from train.pose_walkers import walkers_drawer
@@ -183,7 +183,7 @@ def pose(
     loss = task.make_loss(config, walkers_drawer(config.size, config.walkers_hidden_weight) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, config.size)
     make = task.make_batches(config, records.photographs, records.landmarks, records.image)
-    threads = min(max(os.cpu_count() or 2, 2), 16)  # an accelerator eats what two would not make
+    threads = input_threads()
     with Prefetch(make, ahead=2 * threads, threads=threads) as batches:
         _fit("pose", preset, config, run, origin, model, loss, batches, evaluate, **read)
 

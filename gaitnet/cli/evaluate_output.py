@@ -156,6 +156,9 @@ def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
         if found.plots:
             page.figures([(picture, alt, "") for _, picture, alt in found.plots])
             written += [write_whole(output / name, picture) for name, picture, _ in found.plots]
+        for path in found.files:
+            if path.suffix == ".html":
+                page.link(path.name, f"{path.stem.replace('-', ' ')}: pictures")
         written += found.files
         written.append(page.footer(found.footer).write(output / f"{found.name}.html"))
     if as_json:
