@@ -226,6 +226,6 @@ def test_bars_without_an_interval_keep_their_numbers():
 
 
 def test_a_page_links_to_its_neighbours():
-    page = Page("t").link('a "b".html', NASTY).html()
+    page = report.Page("t").link('a "b".html', NASTY).html()
     assert '<p><a href="a%20%22b%22.html">' in page
     assert NASTY not in page

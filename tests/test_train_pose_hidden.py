@@ -55,7 +55,7 @@ def test_the_setting_reaches_the_batches_of_both_kinds_of_network(tmp_path, pres
     assert (batch["present"] == 0.5).sum() == 4 * HIDDEN.sum()
 
 
-def test_a_joint_of_half_the_weight_pulls_half_as_much_in_the_loss():
+def test_a_joint_of_half_the_weight_pulls_half_as_much_in_the_loss(lightly_compiled):
     """Beside the knee a wrist is annotated: the loss is the mean of both, weighed 1 to 0.5."""
     logits = np.random.default_rng(0).normal(size=(1, 32, 24, 16)).astype(np.float32)
 
@@ -69,7 +69,7 @@ def test_a_joint_of_half_the_weight_pulls_half_as_much_in_the_loss():
     assert abs(loss_of(1, 0.5) - loss_of(1, 1)) > 1e-3
 
 
-def test_walkers_hidden_joints_weigh_what_the_task_says(monkeypatch):
+def test_walkers_hidden_joints_weigh_what_the_task_says(monkeypatch, lightly_compiled):
     """Half of the joints are hidden; 0.7 is what they weigh where nobody says anything else."""
     size, shown = (48, 36), np.arange(16) % 2 == 0
 
@@ -80,9 +80,7 @@ def test_walkers_hidden_joints_weigh_what_the_task_says(monkeypatch):
         )
 
     monkeypatch.setattr(pose_walkers, "render", render)
-    monkeypatch.setattr(pose_walkers, "draw_scene", lambda key: jnp.zeros(()))
-    assert PoseTaskConfig().walkers_hidden_weight == 0.7
-    keys = jax.random.split(jax.random.key(0), 2)
-    for options, hidden in (((), 0.7), ((0.2,), 0.2), ((1.0,), 1.0)):
-        _, _, weights = pose_walkers.walkers_drawer(size, *options)(keys)
-        np.testing.assert_allclose(weights, np.where(shown, 1, hidden)[None].repeat(2, 0), rtol=1e-6)
+    assert PoseTaskConfig().walkers_hidden_weight == pose_walkers.HIDDEN == 0.7
+    draw = jax.jit(lambda hidden: pose_walkers.draw_walker(jax.random.key(0), jnp.zeros(()), size, hidden=hidden)[2])
+    for hidden in (0.0, 0.2, 1.0):
+        np.testing.assert_allclose(draw(hidden), np.where(shown, 1, hidden), rtol=1e-6)

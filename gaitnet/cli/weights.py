@@ -89,7 +89,7 @@ def convert(
     """Take weights over: check every name and shape, write model.json and weights.npz.
 
     Pose networks: HumanPoseNN.load(FOLDER) takes them.
-    Trunks (MobileNetV2, Inception-ResNet-v2 of ImageNet): python -m train pose --trunk FOLDER.
+    Trunks (MobileNetV2, Inception-ResNet-v2, ResNet-152 of ImageNet): python -m train pose --trunk FOLDER.
     GaitNN: reads the original pose network's features, 17 x 17 x 32, in Python; gait commands read joints.
 
     [bold]Examples[/]
