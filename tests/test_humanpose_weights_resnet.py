@@ -1,5 +1,6 @@
 """A ResNet-152 under torchvision's names in the part detector: names and shapes, and what stem and block compute."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -115,9 +116,9 @@ def test_stem_and_strided_bottleneck_compute_what_torchvision_computes():
     np.testing.assert_array_equal(model.head.kernel[...], head)
     picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3)).astype(np.float32)
     told = torchvision(picture, arrays)
-    ours = np.asarray(model.stem(picture[None] / 255))[0].transpose(2, 0, 1)
+    ours = np.asarray(model.stem(jnp.asarray(picture[None] / 255)))[0].transpose(2, 0, 1)
     np.testing.assert_allclose(ours[:, 2:-2, 2:-2], told["stem"][:, 2:-2, 2:-2], atol=1e-3, rtol=1e-4)
     assert np.abs(ours - told["stem"]).max() > 0.1  # the border is padded with another colour
-    block = np.asarray(model.stages[1][0](told["given"].transpose(1, 2, 0)[None].astype(np.float32)))[0]
+    block = np.asarray(model.stages[1][0](jnp.asarray(told["given"].transpose(1, 2, 0)[None], jnp.float32)))[0]
     np.testing.assert_allclose(block.transpose(2, 0, 1), told["block"], atol=1e-3, rtol=1e-4)
     assert all(np.isfinite(array).all() for array in checkpoint.flatten(model).values())
