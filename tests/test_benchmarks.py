@@ -20,7 +20,7 @@ def test_a_benchmark_prints_its_help(script, monkeypatch, capsys):
     with pytest.raises(SystemExit) as done:
         runpy.run_path(str(script), run_name="__main__")
     assert done.value.code == 0
-    assert f"usage: {script.name}" in capsys.readouterr().out
+    assert script.name in capsys.readouterr().out
 
 
 def test_make_help_lists_every_benchmark_with_its_line():
