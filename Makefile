@@ -17,6 +17,8 @@ endif
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo; echo "benchmarks, each with --help of its own:"
+	@for script in benchmarks/*.py; do printf '  %-30s %s\n' "$$script" "$$(sed -n '1s/^"""//p' "$$script")"; done
 
 setup: $(STAMP)  ## make .venv with the locked dependencies and this project in it
 
@@ -40,7 +42,7 @@ lint: $(STAMP)  ## ruff, its formatter, mypy
 wheel: $(STAMP)  ## build the wheel, look into it, install it in a clean environment and use it there
 	$(BIN)/python .ci/check_wheel
 
-bench: $(STAMP)  ## every script of benchmarks/, one after the other; one that misses what it measures against says so
+bench: $(STAMP)  ## every script of benchmarks/ (below), one after the other; one that misses what it measures against says so
 	@set -e; for script in benchmarks/*.py; do \
 	  test -e "$$script" || { echo "benchmarks/ holds no script yet"; exit 0; }; \
 	  echo "== $$script"; $(BIN)/python "$$script" || test $$? -eq 2; \

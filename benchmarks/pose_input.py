@@ -1,6 +1,6 @@
 """Whether the input of the pose task keeps up with its training step: samples made against samples eaten.
 
-    python benchmarks/pose_input.py [--preset lspet] [--data DIR] [--threads 2] [--seconds 60]
+    python benchmarks/pose_input.py [--preset lspet] [--data DIR] [--threads N] [--seconds 60]
 
 Two figures tell. The supply over the appetite: samples a second that the input makes by itself, over those that the
 step takes on a batch that lies ready; over 1 the input can keep up. And what the step costs on real batches over that
@@ -20,7 +20,7 @@ import numpy as np
 
 from train import pose as task
 from train.config import POSE_PRESETS, PoseTaskConfig
-from train.data import Prefetch
+from train.data import Prefetch, input_threads
 from train.loop import init_state, make_optimizer, make_train_step
 from train.pose_data import load_pose_data
 from train.pose_releases import load_releases
@@ -33,7 +33,9 @@ class Step:
     def __init__(self, config: PoseTaskConfig):
         tx = make_optimizer(config.optimizer, config.steps)
         graphdef, self._state = init_state(task.new_model(config), tx)
-        loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
+        loss = task.make_loss(
+            config, walkers_drawer(config.size, config.walkers_hidden_weight) if config.walkers else None
+        )
         self._step = make_train_step(graphdef, loss, tx)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> None:
@@ -52,11 +54,25 @@ def seconds_each(call: Callable[[int], object], count: int) -> list[float]:
     return times
 
 
+def seconds_of(call: Callable[[int], object], first: int, end: int) -> float:
+    """Wall seconds of one of `call(first)` to `call(end - 1)`, on the mean, after those before them.
+
+    The mean: with many threads most calls find their batch made, and some wait for several.
+    """
+    for number in range(first):
+        call(number)
+    start = time.perf_counter()
+    for number in range(first, end):
+        call(number)
+    return (time.perf_counter() - start) / (end - first)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=POSE_PRESETS, default="lspet")
     parser.add_argument("--data", type=Path, default=os.environ.get("GAITNET_DATA"), help="folder of data sets")
-    parser.add_argument("--threads", type=int, default=2, help="threads that make batches")
+    parser.add_argument("--threads", type=int, default=input_threads(),
+                        help="threads that make batches (as many as a training here uses: %(default)s)")  # fmt: skip
     parser.add_argument("--seconds", type=float, default=60.0, help="time for the steps that are timed")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -84,8 +100,10 @@ def main() -> None:
     print(f"a sample, one thread: {1e3 * alone:.2f} ms, of the processor {1e3 * processor:.2f} ms; "
           f"while pictures are still to be decoded {1e3 * first:.2f} ms")  # fmt: skip
 
-    with Prefetch(make, threads=arguments.threads) as batches:
-        supplied = np.median(seconds_each(batches, 24)[8:])
+    ahead = 2 * arguments.threads  # as a training asks for them
+    with Prefetch(make, ahead, arguments.threads) as batches:
+        # the first ones were begun together; only what comes after them is the steady state
+        supplied = seconds_of(batches, ahead + 8, ahead + 8 + max(16, ahead))
     step, ready = Step(config), make(0)
     step(ready)
     on_ready: list[float] = []
@@ -93,9 +111,9 @@ def main() -> None:
     begun = time.perf_counter()
     while time.perf_counter() - begun < arguments.seconds or len(on_real) < 24:
         on_ready += seconds_each(lambda number: step(ready), 6)
-        with Prefetch(make, threads=arguments.threads) as batches:
+        with Prefetch(make, ahead, arguments.threads) as batches:
             # the first batches were made while nothing else ran; only what comes after them is the steady state
-            on_real += seconds_each(lambda number: step(batches(number)), 14)[6:]
+            on_real += seconds_each(lambda number: step(batches(number)), ahead + 10)[ahead + 2 :]
     ready_time, real_time = np.median(on_ready), np.median(on_real)
     print(f"the input makes {samples / supplied:.0f} samples/s in {arguments.threads} threads, the step takes "
           f"{samples / ready_time:.0f}: supply over appetite {ready_time / supplied:.1f}")  # fmt: skip

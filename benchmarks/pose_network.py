@@ -32,6 +32,9 @@ try:
     from torch import nn
     from torch.nn import functional
 except ImportError:
+    if {"-h", "--help"} & set(sys.argv[1:]):  # what it measures can be told without
+        print(__doc__)
+        sys.exit(0)
     print("pose_network: PyTorch is not installed; pip install torch==2.13.0 into this environment adds it")
     sys.exit(2)
 

@@ -3,7 +3,7 @@
 The list is the original HumanPoseNN's (rotation, shifts, shear, zoom, flip with joint exchange, noise, multiplication,
 colour matrix, down-up-sampling), with erasing (Zhong et al., AAAI 2020) and half bodies (Wang et al., "MSCOCO Keypoints
 Challenge 2018") added. Every function takes its own NumPy generator, so that a sample can be made again. What a whole
-sequence shares is drawn once: an affine by `draw_affine`, a `Look` by `draw_look`; see `humanpose.sequences`.
+sequence shares is drawn once: an affine by `draw_affine`, a `Look` by `draw_look`.
 """
 
 from dataclasses import dataclass, replace

@@ -1,5 +1,6 @@
 """HumanPoseNN as its user holds it: images in, pose features, heat maps or joints out."""
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,8 @@ class HumanPoseNN:
         flip_test: average the joint maps with those of the mirrored crop: twice the work, a little more accurate. Pose
             features stay those of the crop itself.
         sha256: of the weights, where they came from a checkpoint.
+
+    `decoding` tells how joints are read off their maps, "argmax" or "subpixel"; the name of a `decode` of another kind.
     """
 
     def __init__(
@@ -81,6 +84,8 @@ class HumanPoseNN:
         self.size = size
         self.sha256 = sha256
         self.flip_test = flip_test
+        method = inspect.signature(decode).parameters.get("method")
+        self.decoding: str = getattr(decode, "__name__", "") if method is None else method.default
         graph, state = nnx.split(model)
         # A copy, so that switching dropout and batch statistics off does not reach into a training run.
         inference = nnx.merge(graph, state)

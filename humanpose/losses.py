@@ -71,32 +71,6 @@ def mean_square(
     return _mean_over_joints(loss, jnp.asarray(visible).astype(jnp.float32), weight)
 
 
-def distillation(
-    logits: Float[AnyArray, "*lead height width joint"],
-    teacher: Float[AnyArray, "*lead teacher_height teacher_width joint"],
-    visible: Shaped[AnyArray, "*lead joint"],
-    weight: Float[AnyArray, " joint"] | None = None,
-    temperature: float = 1.0,
-) -> Float[Array, ""]:
-    """Compute the cross entropy in nats between a student's softmax over positions and a teacher's joint maps.
-
-    Knowledge distillation (Hinton, Vinyals and Dean, 2015) with positions for classes, as "Fast Human Pose Estimation"
-    (Zhang, Zhu and Ye, CVPR 2019) hands on joint maps. `teacher` holds probabilities, maps >= 0 of any sum such as
-    `joint_maps`; maps of another size are resampled to that of `logits`. At a `temperature` over 1 both distributions
-    are flattened (to the power 1 / temperature) and the loss is multiplied by its square, which keeps the gradient's
-    size. No gradient flows to the teacher. `visible` from 0 to 1 is how far the teacher is to be trusted with a joint:
-    a joint whose map is all zero is left out.
-    """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive (1 leaves the distributions as they are), got {temperature}")
-    logits, maps = jnp.asarray(logits, jnp.float32), jax.lax.stop_gradient(jnp.asarray(teacher, jnp.float32))
-    if maps.shape != logits.shape:
-        maps = jax.image.resize(maps, logits.shape, "linear")
-    # The largest value is taken out before the root, so that small maps lose no digits.
-    flat = (maps / jnp.maximum(maps.max((-3, -2), keepdims=True), 1e-30)) ** (1 / temperature)
-    return temperature**2 * spatial_cross_entropy(logits / temperature, flat, visible, weight)
-
-
 def mixture_targets(
     keypoints: Float[AnyArray, "*lead opinion joint 2"],
     shares: Float[AnyArray, "*lead opinion joint"],

@@ -82,7 +82,7 @@ def network(data):
         boxes = np.tile([0.0, 0.0, 160.0, 120.0], (len(frames), 1))
         return [SimpleNamespace(frames=frames, boxes=boxes, keypoints=keypoints, reason=None)]
 
-    pose = SimpleNamespace(size=(192, 144))
+    pose = SimpleNamespace(size=(192, 144), decoding="subpixel", flip_test=False)
     return SimpleNamespace(pose=pose, joints_of_crops=joints_of_crops, describe=describe, detector=None)
 
 
@@ -157,7 +157,8 @@ def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeyp
         data, SimpleNamespace(**vars(network)), tmp_path, "--flip-test", "--decoding", "argmax", "--weights", tmp_path
     )
     assert asked == [(tmp_path / "pose", True, "argmax")]
-    assert "--only clips --flip-test --decoding argmax" in (tmp_path / "pose.html").read_text()
+    page = (tmp_path / "pose.html").read_text()
+    assert "--only clips --flip-test --decoding argmax (joints read by subpixel, without flip test)" in page
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
     monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
     assert "nothing of that is in" in bad("evaluate", "pose", "--root", data, "--only", "kth")

@@ -1,18 +1,23 @@
 """`gaitnet evaluate pose --only lsp | mpii | human36m` on trees of their layout; the network's errors are known."""
 
 import json
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from flax import nnx
 from pose_trees import human36m, lsp, mpii
 from stand_ins import bad, run
 
 from gaitnet.cli import evaluate_pose
+from gaitnet.recognizer import GaitRecognizer
+from humanpose.checkpoint import flatten, save
 from humanpose.datasets.human36m import read_human36m
 from humanpose.datasets.lsp import LSP_TRAINED, read_lsp
 from humanpose.datasets.mpii import read_mpii
-from humanpose.estimator import Joints, Places
+from humanpose.estimator import HumanPoseNN, Joints, Places
+from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from humanpose.preprocess import crop_affine
 from humanpose.skeleton import INDEX
 
@@ -37,7 +42,11 @@ def knowing(records, shift):
         rows = [np.abs(affines - one).max((1, 2)).argmin() for one in wanted]
         return Places(Joints(keypoints[rows].astype(np.float32), np.ones((len(rows), 16), np.float32)), None)
 
-    return SimpleNamespace(pose=SimpleNamespace(size=SIZE), joints_of_crops=joints_of_crops, detector=None)
+    return SimpleNamespace(
+        pose=SimpleNamespace(size=SIZE, decoding="subpixel", flip_test=False),
+        joints_of_crops=joints_of_crops,
+        detector=None,
+    )
 
 
 def evaluated(monkeypatch, root, network, part, *options):
@@ -75,6 +84,11 @@ def test_human36m_is_measured_on_the_grid(root, monkeypatch, tmp_path):
     assert told["Human3.6M S5", "distance on the 299 grid", "all"] == pytest.approx(5 * np.mean(scales), rel=1e-4)
     assert ("Human3.6M S5", "PDJ@0.2", "all") in told
     assert all("legs" not in caption for caption in document["tables"])  # those are told of films with landmarks
+    (distances,) = (lines for caption, lines in document["tables"].items() if caption.startswith("mean distance"))
+    original = {line["joint"]: line["original on Human3.6M, walking"] for line in distances}
+    assert (original["all [95 %]"], original["ankle"], original["shoulder"]) == (2.52, 1.96, 2.31)
+    assert not any("MPII" in column for column in distances[0])
+    assert 'href="pose-worst.html"' in (tmp_path / "pose.html").read_text()
     assert (tmp_path / "pose-worst-human3-6m-s5.png").is_file()
     assert "S5 Walking" in (tmp_path / "pose-worst.html").read_text()
 
@@ -96,7 +110,12 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
     assert "mpii: the pictures of 1 of 4 people are not there" in done.stderr
     (tmp_path / "mpii" / "valid_images.txt").unlink()
     said = bad("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
-    assert "of 10 people 0 are there to measure" in said
+    assert "of 10 people 0 are there to measure, and the pictures" in said
+    lsp(tmp_path / "lsp", LSP_TRAINED + 4, extended=False)
+    for number in range(LSP_TRAINED, LSP_TRAINED + 4):
+        (tmp_path / "lsp" / "images" / f"im{number + 1:04d}.jpg").unlink()
+    said = bad("evaluate", "pose", "--root", tmp_path, "--only", "lsp", "--every", "2")
+    assert f"of {LSP_TRAINED + 4} people 4 are there to measure, 2 of them with --every 2" in said
     assert "holds nothing of Human3.6M" in bad("evaluate", "pose", "--root", tmp_path, "--only", "human36m")
 
 
@@ -107,6 +126,26 @@ def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkey
     run("evaluate", "pose", "--root", root, "--only", "lsp", "--network", "my/pose", "--output", tmp_path)
     assert asked == [(None, "my/pose")]
     assert "--only lsp --network my/pose" in (tmp_path / "pose.html").read_text()
+
+
+def test_a_classic_network_is_read_its_own_way_unless_another_is_asked_for(
+    root, monkeypatch, tmp_path, untrained, lightly_compiled
+):
+    """Its own way is argmax; sub-pixel decoding has to reach it alone, and a flip test must not bring it along."""
+    config = PartDetectorConfig(image_size=32, blocks=(1, 1, 1, 1))
+    model = PartDetector(config, rngs=nnx.Rngs(0))
+    save(tmp_path, flatten(model), asdict(config), {}, "PartDetector")
+
+    def distances(*options):
+        network = GaitRecognizer(HumanPoseNN.load(tmp_path), untrained.gait, "untrained")
+        told, document = evaluated(monkeypatch, root, network, "lsp", "--network", tmp_path, *options)
+        told = {place: value for place, value in told.items() if place[1].startswith("distance")}
+        return (document["decoding"], document["flip_test"]), told
+
+    own, subpixel, flipped = distances(), distances("--decoding", "subpixel"), distances("--flip-test")
+    assert [how for how, _ in (own, subpixel, flipped)] == [("argmax", False), ("subpixel", False), ("argmax", True)]
+    assert distances("--decoding", "argmax") == own
+    assert all(value != own[1][place] for place, value in subpixel[1].items())
 
 
 def test_the_real_files(data_root, monkeypatch):

@@ -223,3 +223,9 @@ def test_bars_without_an_interval_keep_their_numbers():
     """As of a set with one person alone; a label at no height would be left out, with a warning."""
     with_none = plots.bars_plot({"knee": (3.0, np.nan, np.nan), "mean": (4.0, np.nan, np.nan)}, unit="px")
     assert with_none == plots.bars_plot({"knee": (3.0, 3.0, 3.0), "mean": (4.0, 4.0, 4.0)}, unit="px")
+
+
+def test_a_page_links_to_its_neighbours():
+    page = report.Page("t").link('a "b".html', NASTY).html()
+    assert '<p><a href="a%20%22b%22.html">' in page
+    assert NASTY not in page

@@ -7,7 +7,6 @@ import pytest
 
 from humanpose.heatmaps import encode_keypoints
 from humanpose.losses import (
-    distillation,
     mean_square,
     mixture_targets,
     sigmoid_cross_entropy,
@@ -140,54 +139,6 @@ def test_visibility_between_0_and_1_is_a_weight_of_the_mean(loss):
         alone[place] = 0
     np.testing.assert_allclose(loss(logits, targets, trust, weight), total / (trust * weight).sum(), rtol=1e-5)
     np.testing.assert_allclose(loss(logits, targets, 0.3 * trust), loss(logits, targets, trust), rtol=1e-5)
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_distillation_against_naive_float64(temperature):
-    logits, _, visible, weight = draw(8)
-    knowing = np.random.default_rng(9).normal(scale=2, size=logits.shape)
-    maps = np.exp(knowing) / np.exp(knowing).sum((1, 2), keepdims=True)
-    total = count = 0.0
-    for image, joint in zip(*visible.nonzero(), strict=True):
-        flat = np.exp(knowing[image, ..., joint] / temperature)
-        student = logits[image, ..., joint].astype(np.float64) / temperature
-        entropy = -(flat / flat.sum() * (student - np.log(np.exp(student).sum()))).sum()
-        total += weight[joint] * temperature**2 * entropy
-        count += weight[joint]
-    ours = distillation(logits, maps.astype(np.float32), visible, weight, temperature)
-    np.testing.assert_allclose(ours, total / count, rtol=1e-5)
-    # of any scale, also a tiny one
-    np.testing.assert_allclose(distillation(logits, 1e-6 * maps, visible, weight, temperature), ours, rtol=1e-4)
-
-
-def test_a_student_learns_the_teachers_maps_and_teaches_the_teacher_nothing():
-    logits, _, visible, _ = draw(10)
-    knowing = np.random.default_rng(11).normal(size=logits.shape).astype(np.float32)
-    maps = jax.nn.softmax(jnp.asarray(knowing), (1, 2))
-    for temperature in (1.0, 2.0):
-        gradient = jax.grad(distillation)(jnp.asarray(knowing), maps, visible, temperature=temperature)
-        assert np.abs(gradient).max() < 1e-6, "at the teacher's own logits there is nothing left to learn"
-    assert np.abs(jax.grad(distillation)(jnp.asarray(logits), maps, visible)).max() > 1e-3
-    assert np.abs(jax.grad(distillation, argnums=1)(jnp.asarray(logits), maps, visible)).max() == 0
-    unknown = maps.at[..., 2].set(0)
-    without = visible.copy()
-    without[:, 2] = False
-    np.testing.assert_allclose(distillation(logits, unknown, visible), distillation(logits, maps, without), rtol=1e-6)
-    with pytest.raises(ValueError, match="temperature must be positive"):
-        distillation(logits, maps, visible, temperature=0.0)
-
-
-def test_a_teacher_of_another_resolution_points_at_the_same_place():
-    """A crop of 48 x 40 pixels: the teacher's maps hold every second of them, the student's every fourth."""
-    place = np.full((1, 16, 2), (21.0, 29.0), np.float32)
-    seen = np.ones((1, 16))
-    fine = encode_keypoints((place + 0.5) / 2 - 0.5, seen, (24, 20), "gaussian", 3.0)
-    pull = np.asarray(jax.grad(distillation)(jnp.zeros((1, 12, 10, 16)), fine, seen), np.float64)
-    taught = 1 / 120 - 16 * pull  # the gradient is the softmax less the target, over the number of joints
-    np.testing.assert_allclose(taught.sum((1, 2)), 1, rtol=1e-4)
-    rows, columns = np.mgrid[:12, :10]
-    centre = np.stack([(taught * axis[..., None]).sum((1, 2)) for axis in (columns, rows)], -1)
-    np.testing.assert_allclose(centre, (place + 0.5) / 4 - 0.5, atol=0.02)
 
 
 def test_targets_of_differing_opinions_are_their_weighted_sum():

@@ -75,12 +75,13 @@ def test_the_first_walkers_of_a_batch_stand_before_the_photographs(monkeypatch):
     """With stand-ins for scene and walker: a walker is the number of his place and what he stands before."""
     monkeypatch.setattr(pose_walkers, "draw_scene", lambda key: key[0])
 
-    def walker(key, scene, size, photograph):
+    def walker(key, scene, size, photograph, hidden):
+        assert hidden == 0.25
         behind = jnp.full((*size, 3), 77, jnp.uint8) if photograph is None else photograph
         return behind, jnp.stack([key[0], scene]), key[1]
 
     monkeypatch.setattr(pose_walkers, "draw_walker", walker)
-    draw = jax.jit(pose_walkers.walkers_drawer(SIZE))
+    draw = jax.jit(pose_walkers.walkers_drawer(SIZE, 0.25))
     keys = np.arange(14, dtype=np.uint32).reshape(7, 2)
     photographs = np.random.default_rng(0).integers(0, 256, (9, *SIZE, 3), dtype=np.uint8)
     for count in (None, 2, 7, 9):

@@ -84,8 +84,41 @@ def test_the_presets_that_the_documents_name_are_there():
         ({"landmarks": 2}, "landmarks"),
         ({"window": 3}, "window"),
         ({"augment": "no"}, "augment"),
+        ({"hidden_weight": 1.5}, "hidden_weight"),
+        ({"walkers_hidden_weight": -0.1}, "walkers_hidden_weight"),
+        ({"half_body": float("nan")}, "half_body"),
+        ({"half_body": 0.3, "window": 8}, "half_body.*windows of 8"),
+        ({"data": "human36m", "hidden_weight": 0.5}, "hidden_weight: human36m does not tell"),
     ],
 )
 def test_settings_of_releases_that_do_not_go_together_are_refused(changes, name):
     with pytest.raises(ValueError, match=name):
         dataclasses.replace(POSE_PRESETS["mpii+lsp"], **changes)
+
+
+def test_options_change_the_preset_and_are_checked_with_it(monkeypatch):
+    """--loss, --half-body and --hidden-weight are settings of the task, whatever reads them."""
+    from typer.testing import CliRunner
+
+    from train.__main__ import app
+
+    made = []
+
+    def begin(task, config, init):
+        made.append(config)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr("train.__main__._begin", begin)
+    chosen = ("--loss", "mean_square", "--half-body", "0.3", "--hidden-weight", "0")
+    CliRunner().invoke(app, ["pose", "--preset", "mpii+lsp-detector", *chosen])
+    changes = {"loss": "mean_square", "half_body": 0.3, "hidden_weight": 0.0}
+    assert made == [dataclasses.replace(POSE_PRESETS["mpii+lsp-detector"], **changes)]
+    for wrong, says in (
+        (("--preset", "mpii+lsp", "--loss", "spatial_cross_entropy"), "the others by sigmoid_cross_entropy"),
+        (("--preset", "lspet", "--hidden-weight", "0.5"), "does not tell which joints are"),
+        (("--preset", "walkers", "--half-body", "0.5"), "it is for photographs"),
+    ):
+        done = CliRunner().invoke(app, ["pose", *wrong])
+        assert done.exit_code == 2
+        assert says in " ".join(done.output.replace("│", " ").split())
+    assert len(made) == 1

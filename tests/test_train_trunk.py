@@ -73,6 +73,27 @@ def test_an_inception_trunk_fills_as_many_blocks_as_there_are(tmp_path):
         np.testing.assert_array_equal(array, body.get(path, before[path]), err_msg=path)
 
 
+def test_a_resnet_trunk_fills_as_many_blocks_as_there_are(tmp_path):
+    deep = PartDetectorConfig(image_size=32, blocks=(1, 2, 1, 2))
+    body = {path: array for path, array in drawn(abstract(PartDetector, deep)).items() if not path.startswith("head/")}
+    checkpoint.save(tmp_path, body, asdict(deep), {}, "PartDetectorTrunk", half=False)
+    task = PoseTaskConfig(
+        network="PartDetector", height=32, blocks=(1, 1, 1, 1), loss="mean_square", landmarks=0, walkers=0
+    )
+    model = new_model(padded_like(task, tmp_path))
+    before = checkpoint.flatten(model)
+    take_trunk(model, tmp_path)
+    for path, array in checkpoint.flatten(model).items():
+        np.testing.assert_array_equal(array, body.get(path, before[path]), err_msg=path)
+    for wrong in (
+        {path: array for path, array in body.items() if not path.startswith("stages/2/")},
+        body | {"stages/4/0/conv_1/kernel": np.ones(3, np.float32)},
+    ):
+        checkpoint.save(tmp_path, wrong, asdict(deep), {}, "PartDetectorTrunk")
+        with pytest.raises(ValueError, match="is not the trunk of this PartDetector"):
+            take_trunk(model, tmp_path)
+
+
 def test_trunks_of_another_network_or_width_are_refused(mobile, tmp_path):
     with pytest.raises(ValueError, match=r"of width 0\.25, the pose network of 0\.5"):
         take_trunk(abstract(MobilePose, MobilePoseConfig()), mobile)
@@ -80,7 +101,7 @@ def test_trunks_of_another_network_or_width_are_refused(mobile, tmp_path):
     with pytest.raises(ValueError, match="holds MobileNetV2, and InceptionResNet begins with InceptionResNetTrunk"):
         take_trunk(abstract(InceptionResNet, small), mobile)
     detector = PartDetectorConfig(blocks=(1, 1, 1, 1))
-    with pytest.raises(ValueError, match="holds MobileNetV2, and PartDetector begins with no trunk alone"):
+    with pytest.raises(ValueError, match="holds MobileNetV2, and PartDetector begins with PartDetectorTrunk"):
         take_trunk(abstract(PartDetector, detector), mobile)
     checkpoint.save(tmp_path, {}, {}, {})
     with pytest.raises(ValueError, match="holds MobilePose, and MobilePose begins with MobileNetV2"):

@@ -25,6 +25,14 @@ def _preset(presets: dict, name: str, steps: int | None):
     return presets[name] if steps is None else dataclasses.replace(presets[name], steps=steps)
 
 
+def _chosen(config: Any, chosen: dict[str, Any]) -> Any:
+    """The preset with what was chosen by options; BadParameter where the two do not go together."""
+    try:
+        return dataclasses.replace(config, **{name: value for name, value in chosen.items() if value is not None})
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _begin(task: Any, config: Any, init: Path | None) -> tuple[Any, str]:
     """The network that the config names, freshly drawn or with other weights, and which these are."""
     from humanpose.checkpoint import MANIFEST
@@ -110,6 +118,16 @@ def pose(
         Path | None, typer.Option(help="BlazePose on LSPET's photographs, of train/blazepose.py.")
     ] = None,
     legs: Annotated[Path | None, typer.Option(help="Which legs are the right ones, of python -m train legs.")] = None,
+    loss_by: Annotated[
+        str | None,
+        typer.Option("--loss", help="sigmoid_cross_entropy (discs) | mean_square (Gaussians), of the original's nets."),
+    ] = None,
+    half_body: Annotated[
+        float | None, typer.Option(help="How often a photograph shows half a body alone, 0 to 1.")
+    ] = None,
+    hidden_weight: Annotated[
+        float | None, typer.Option(help="What a joint counts that MPII's annotators did not see, 0 to 1.")
+    ] = None,
     steps: Steps = None,
     data: Data = Path("data"),
 ) -> None:
@@ -125,14 +143,15 @@ def pose(
     """
     from train import pose as task
     from train.config import POSE_PRESETS
-    from train.data import Prefetch
+    from train.data import Prefetch, input_threads
     from train.pose_data import PoseData, load_pose_data
     from train.pose_releases import load_releases, told
     from train.pose_walkers import walkers_drawer
     from train.trunk import padded_like, take_trunk
     from train.widen import take_narrow
 
-    config = _preset(POSE_PRESETS, preset, steps)
+    chosen = {"loss": loss_by, "half_body": half_body, "hidden_weight": hidden_weight}
+    config = _chosen(_preset(POSE_PRESETS, preset, steps), chosen)
     if sum(start is not None for start in (init, trunk, wider)) > 1:
         raise typer.BadParameter("--init, --trunk and --widen are all starting points: give one of them")
     config = config if trunk is None else padded_like(config, trunk)
@@ -162,10 +181,10 @@ def pose(
     elif config.photographs or config.landmarks:
         records = load_pose_data(data, opinions, legs)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
-    loss = task.make_loss(config, walkers_drawer(config.size) if config.walkers else None)
+    loss = task.make_loss(config, walkers_drawer(config.size, config.walkers_hidden_weight) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, config.size)
     make = task.make_batches(config, records.photographs, records.landmarks, records.image)
-    threads = min(max(os.cpu_count() or 2, 2), 16)  # an accelerator eats what two would not make
+    threads = input_threads()
     with Prefetch(make, ahead=2 * threads, threads=threads) as batches:
         _fit("pose", preset, config, run, origin, model, loss, batches, evaluate, **read)
 

@@ -43,6 +43,10 @@ class PoseTaskConfig:
     `data`: where photographs come from, LSPET with KTH's landmarked frames, or the releases that the original learned
     from; `every` so many-th frame of their videos. `augment` is what is done to photographs, our way or the original's;
     `window` frames of one recording that follow each other are changed alike (1: each picture for itself).
+    `half_body`: how often a photograph shows the upper or the lower body alone.
+
+    `hidden_weight`: what a joint counts that is annotated behind something, 0 for nothing and 1 for as much as one that
+    is seen; of the data here MPII tells. `walkers_hidden_weight` is that of walkers' joints which their own body hides.
     """
 
     network: Literal["MobilePose", "InceptionResNet", "PartDetector"] = "MobilePose"
@@ -65,6 +69,9 @@ class PoseTaskConfig:
     every: int = 1
     augment: Literal["ours", "original"] = "ours"
     window: int = 1
+    half_body: float = 0.0
+    hidden_weight: float = 1.0
+    walkers_hidden_weight: float = 0.7
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self):
@@ -96,6 +103,18 @@ class PoseTaskConfig:
             raise ValueError(
                 "every, window: expected 1 or more, and photographs in whole windows, got "
                 f"{self.every}, {self.window} and {self.photographs} photographs"
+            )
+        for name in ("half_body", "hidden_weight", "walkers_hidden_weight"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: expected a number from 0 to 1, got {getattr(self, name)}")
+        if self.half_body and (self.window > 1 or not self.photographs):
+            raise ValueError(
+                "half_body: it is for photographs, each for itself; this task has "
+                + (f"windows of {self.window} frames" if self.window > 1 else "none")
+            )
+        if self.hidden_weight != 1 and self.data != "mpii+lsp":
+            raise ValueError(
+                f"hidden_weight: {self.data} does not tell which joints are hidden; mpii+lsp does, by MPII"
             )
 
     @property
@@ -129,7 +148,7 @@ POSE_PRESETS = {
 }
 
 _ORIGINAL = PoseTaskConfig(
-    network="InceptionResNet", height=299, dtype="bfloat16", loss="sigmoid_cross_entropy", diameter=15.0,
+    network="InceptionResNet", height=299, dtype="bfloat16", loss="sigmoid_cross_entropy", diameter=15.0, sigma=5.0,
     data="mpii+lsp", augment="original", photographs=32, landmarks=0, walkers=0, steps=60000,
     optimizer=OptimizerConfig(2.5e-4, 1000, weight_decay=0.0, clip_norm=2.0, rule="RMSProp"),
 )  # fmt: skip
@@ -144,7 +163,7 @@ _ON_RELEASES = {
     ),
     # of the original's network what two CPU cores can train: 3 of its 30 blocks, on pictures of a fifth of the area
     "-cpu": replace(
-        _ORIGINAL, height=139, blocks=(1, 2), dtype="float32", diameter=7.0, photographs=8, steps=4000,
+        _ORIGINAL, height=139, blocks=(1, 2), dtype="float32", diameter=7.0, sigma=2.3, photographs=8, steps=4000,
         optimizer=replace(_ORIGINAL.optimizer, learning_rate=1e-3, warmup_steps=200),
     ),
 }  # fmt: skip

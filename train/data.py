@@ -1,5 +1,6 @@
 """Batches as a function of the step: shuffled by epoch, made by threads ahead of time, and the same after a resume."""
 
+import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -52,6 +53,11 @@ class Kept:
                     self._kept[key] = found
                     self._left -= found.nbytes
         return found
+
+
+def input_threads() -> int:
+    """How many threads make the input of a training: an accelerator eats what two would not make."""
+    return min(max(os.cpu_count() or 2, 2), 16)
 
 
 class Prefetch:

@@ -1,6 +1,7 @@
 """The pose task: photographs, landmarked frames and walkers in every batch; the network and loss of the config."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from humanpose.skeleton import FLIP
 from train.backgrounds import make_backgrounds
 from train.config import PoseTaskConfig
 from train.data import make_batch
+from train.pose_data import weights_of
 from train.pose_evaluation import Images
 from train.pose_evaluation import make_evaluation as make_evaluation
 from train.pose_networks import new_model as new_model
@@ -70,23 +72,29 @@ def make_loss(config: PoseTaskConfig, draw_walkers: Callable | None = None):
     return loss_fn
 
 
-def make_sample(records: Sequence[PoseRecord], images: Images, size: tuple[int, int], config: AugmentConfig):
-    """A sampler for `train.data.make_batch`: record -> augmented crop (uint8), its keypoints and which are visible."""
+def make_sample(
+    records: Sequence[PoseRecord], images: Images, size: tuple[int, int], config: AugmentConfig, hidden: float = 1.0
+):
+    """A sampler for `train.data.make_batch`: record -> augmented crop (uint8), its keypoints and their weights.
+
+    `hidden` is the weight of joints that are annotated behind something.
+    """
 
     def sample(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         record = records[index]
         box = draw_half_body(rng, record.box, record.keypoints, record.visible, config)
         affine, flip = draw_affine(rng, crop_affine(box, size, mirror=record.walks_left), size, config)
         exchanged = flip != record.walks_left
-        keypoints, visible = carry_keypoints(record.keypoints, record.visible, affine, exchanged, size)
+        weights = weights_of(record, hidden)
+        keypoints, visible = carry_keypoints(record.keypoints, weights, affine, exchanged, size)
         picture = draw_colour(rng, crop(images(record), affine, size), config)
         second = np.zeros((16, 3), np.float32) if record.opinion is None else record.opinion
         opinion = np.column_stack(carry_keypoints(second[:, :2], second[:, 2], affine, exchanged, size))
         return {
             "images": picture,
             "keypoints": keypoints,
-            "visible": visible.astype(np.float32),
-            "present": (record.visible[FLIP] if exchanged else record.visible).astype(np.float32),
+            "visible": visible,
+            "present": weights[FLIP] if exchanged else weights,
             "opinion": opinion,
         }
 
@@ -106,15 +114,21 @@ def make_batches(
             lacks = where if name == "landmarks" else "no photographs to learn from"
             raise ValueError(f"{name}: the preset wants {count} in a batch, but the folder of data sets holds {lacks}")
     augment = ORIGINAL if config.augment == "original" else PHOTOGRAPHS
-    number, sample = len(photographs), make_sample(photographs, images, size, augment)
+    augment = replace(augment, half_body=config.half_body)
+    number, sample = len(photographs), make_sample(photographs, images, size, augment, config.hidden_weight)
     if config.window > 1:
         windows = windows_of(photographs, config.window)
-        number, sample = len(windows), make_window(windows, images, size, augment)
+        number, sample = len(windows), make_window(windows, images, size, augment, config.hidden_weight)
         if not windows:
             raise ValueError(f"photographs: there is no recording of {config.window} frames, which a window needs")
     parts = [
         (config.photographs // config.window, number, 2 * config.seed, sample),
-        (config.landmarks, len(landmarks), 2 * config.seed + 1, make_sample(landmarks, images, size, LANDMARKS)),
+        (
+            config.landmarks,
+            len(landmarks),
+            2 * config.seed + 1,
+            make_sample(landmarks, images, size, LANDMARKS, config.hidden_weight),
+        ),
     ]
     empty: dict[str, np.ndarray] = {
         "images": np.zeros((0, *size, 3), np.uint8),

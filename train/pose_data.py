@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.check import require_sound
@@ -109,6 +110,12 @@ def with_opinions(records: Sequence[PoseRecord], file: Path) -> list[PoseRecord]
         replace(record, opinion=opinions[number_of(record) - 1]) if number_of(record) <= LSPET_TRAINED else record
         for record in records
     ]
+
+
+def weights_of(record: PoseRecord, hidden: float = 1.0) -> Float[np.ndarray, " 16"]:
+    """What each joint of somebody counts in a loss: 1 where it is annotated, `hidden` where it is behind something."""
+    covered = np.zeros(16, bool) if record.hidden is None else record.hidden
+    return np.where(record.visible, np.where(covered, hidden, 1), 0).astype(np.float32)
 
 
 def is_held_out(file: Path) -> bool:

@@ -12,8 +12,9 @@ from gaitnet.walkers.renderer import render
 from gaitnet.walkers.scene import Scene, draw_scene
 from gaitnet.walkers.walk import CONDITIONS, body_of_day, draw_walk
 from humanpose.skeleton import INDEX
+from train.config import PoseTaskConfig
 
-HIDDEN = 0.7
+HIDDEN = PoseTaskConfig.walkers_hidden_weight
 """Weight of a joint that the walker's own body hides: the network shall guess it, but not be held to it as firmly."""
 
 COARSE = ((2, 0.25), (3, 0.2))
@@ -24,11 +25,16 @@ SHARED = 3
 
 
 def draw_walker(
-    key: PRNGKeyArray, scene: Scene, size: tuple[int, int], photograph: UInt8[Array, "height width 3"] | None = None
+    key: PRNGKeyArray,
+    scene: Scene,
+    size: tuple[int, int],
+    photograph: UInt8[Array, "height width 3"] | None = None,
+    hidden: float = HIDDEN,
 ) -> tuple[Float[Array, "height width 3"], Float[Array, "16 2"], Float[Array, " 16"]]:
     """A crop (RGB 0..255) of a new person in new clothes, its keypoints (crop pixels), their weights.
 
     With a `photograph` of the crop's size the person stands before that, in the scene's light and before its camera.
+    `hidden` is the weight of a joint that the walker's own body hides.
     """
     keys = jax.random.split(key, 14)
     person = draw_person(keys[0])
@@ -65,14 +71,14 @@ def draw_walker(
         draw = draw - share
     keypoints = drawn.keypoints[0]
     inside = (keypoints > -0.5).all(-1) & (keypoints < jnp.array([[size[1] - 0.5, size[0] - 0.5]])).all(-1)
-    return rgb, keypoints, jnp.where(inside, jnp.where(drawn.visible[0], 1.0, HIDDEN), 0.0)
+    return rgb, keypoints, jnp.where(inside, jnp.where(drawn.visible[0], 1.0, hidden), 0.0)
 
 
-def walkers_drawer(size: tuple[int, int]):
+def walkers_drawer(size: tuple[int, int], hidden: float = HIDDEN):
     """`draw(keys (walker,), photographs=None) -> (images, keypoints, weights)`, batched.
 
     The first walkers stand before `photographs` (photograph, height, width, 3), as many as there are, the others before
-    drawn walls. Drawn one by one, which suits a CPU's caches.
+    drawn walls. Drawn one by one, which suits a CPU's caches. `hidden` is the weight of a joint that is not seen.
     """
 
     def draw(
@@ -82,7 +88,7 @@ def walkers_drawer(size: tuple[int, int]):
         place = jnp.arange(keys.shape[0]) // SHARED
 
         def one(of: tuple[Array, Array, Array | None]) -> tuple[Array, Array, Array]:
-            return draw_walker(of[0], jax.tree.map(lambda leaf: leaf[of[1]], scenes), size, of[2])
+            return draw_walker(of[0], jax.tree.map(lambda leaf: leaf[of[1]], scenes), size, of[2], hidden)
 
         if photographs is None:
             return jax.lax.map(one, (keys, place, None))

@@ -10,6 +10,7 @@ from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP
 from train.data import MakeSample
+from train.pose_data import weights_of
 
 
 def windows_of(records: Sequence[PoseRecord], length: int) -> list[list[PoseRecord]]:
@@ -37,11 +38,13 @@ def make_window(
     images: Callable[[PoseRecord], np.ndarray],
     size: tuple[int, int],
     config: AugmentConfig,
+    hidden: float = 1.0,
 ) -> MakeSample:
     """A sampler for `train.data.make_batch`: window -> crops (time, height, width, 3) and their labels.
 
     What is drawn is the original's for sequences: one affine and one change of colours and sharpness for all frames,
-    and noise for each. Every frame is cropped by its own box first, as a walker who is followed in a video is.
+    and noise for each. Every frame is cropped by its own box first, as a walker who is followed in a video is. `hidden`
+    is the weight of joints that are annotated behind something.
     """
     plain = np.eye(2, 3, dtype=np.float32)
 
@@ -52,15 +55,16 @@ def make_window(
         for record in windows[index]:
             onto = crop_affine(record.box, size)
             affine = (onto @ np.vstack([change, [0, 0, 1]])).astype(np.float32)
-            keypoints, visible = carry_keypoints(record.keypoints, record.visible, affine, flip, size)
+            weights = weights_of(record, hidden)
+            keypoints, visible = carry_keypoints(record.keypoints, weights, affine, flip, size)
             picture = apply_look(rng, crop(images(record), affine, size), look, config)
-            rows.append((picture, keypoints, visible, record.visible[FLIP] if flip else record.visible))
+            rows.append((picture, keypoints, visible, weights[FLIP] if flip else weights))
         pictures, keypoints, visible, present = (np.stack(column) for column in zip(*rows, strict=True))
         return {
             "images": pictures,
             "keypoints": keypoints,
-            "visible": visible.astype(np.float32),
-            "present": present.astype(np.float32),
+            "visible": visible,
+            "present": present,
             "opinion": np.zeros((*visible.shape, 3), np.float32),
         }
 

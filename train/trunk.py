@@ -7,9 +7,14 @@ from humanpose import checkpoint
 from humanpose.estimator import PoseNetwork
 from humanpose.models.inception_resnet import InceptionResNet
 from humanpose.models.mobile import MobilePose
+from humanpose.models.part_detector import PartDetector
 from train.config import PoseTaskConfig
 
-TRUNK_OF = {MobilePose: "MobileNetV2", InceptionResNet: "InceptionResNetTrunk"}
+TRUNK_OF = {
+    MobilePose: "MobileNetV2",
+    InceptionResNet: "InceptionResNetTrunk",
+    PartDetector: "PartDetectorTrunk",
+}
 """What a checkpoint of each network's trunk calls itself."""
 
 
@@ -50,9 +55,8 @@ def take_trunk(model: PoseNetwork, directory: Path) -> str:
     own = checkpoint.flatten(model)
     body = {name for name in own if not name.startswith(("head/", "tower/"))}
     missing, strange = sorted(body - arrays.keys()), sorted(arrays.keys() - body)
-    if isinstance(model, InceptionResNet):
-        # a network of fewer blocks takes as many as it has
-        strange = [name for name in strange if not _of_further_block(name, model)]
+    # a network of fewer blocks takes as many as it has
+    strange = [name for name in strange if not _of_further_block(name, model)]
     if missing or strange:
         raise ValueError(
             f"--trunk: {directory} is not the trunk of this {type(model).__name__}: of its {len(body)} arrays "
@@ -62,9 +66,15 @@ def take_trunk(model: PoseNetwork, directory: Path) -> str:
     return manifest["weights"]["sha256"]
 
 
-def _of_further_block(name: str, model: InceptionResNet) -> bool:
+def _of_further_block(name: str, model: PoseNetwork) -> bool:
     """Whether an array belongs to a residual block beyond those that the network has."""
-    row, _, rest = name.partition("/")
-    number = rest.partition("/")[0]
-    most = {"blocks_35": model.config.blocks_35, "blocks_17": model.config.blocks_17}.get(row)
-    return most is not None and number.isdecimal() and int(number) >= most
+    most: dict[str, int] = {}
+    if isinstance(model, InceptionResNet):
+        most = {"blocks_35": model.config.blocks_35, "blocks_17": model.config.blocks_17}
+    elif isinstance(model, PartDetector):
+        most = {f"stages/{stage}": count for stage, count in enumerate(model.config.blocks)}
+    return any(
+        name.startswith(f"{row}/") and (number := name.removeprefix(f"{row}/").partition("/")[0]).isdecimal()
+        and int(number) >= count
+        for row, count in most.items()
+    )  # fmt: skip

@@ -113,7 +113,7 @@ class Tables:
 
     `measures` (header, lines) is everything there is, one number a line: it takes the place of the tables in the CSV.
     `plots` are (file name, PNG, what it shows) each, written beside the tables and shown on the page; `files` were
-    written already.
+    written already. `facts` stand in the JSON alone: by what settings it was measured.
     """
 
     name: str
@@ -125,12 +125,13 @@ class Tables:
     measures: tuple[list[str], list[list[Any]]] | None = None
     plots: list[tuple[str, bytes, str]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
     """As `deliver`, for what is no protocol."""
     written: list[Path] = []
-    document: dict[str, Any] = {"evaluation": found.name, "notes": found.notes, "tables": {
+    document: dict[str, Any] = {"evaluation": found.name, **found.facts, "notes": found.notes, "tables": {
         caption: [dict(zip(header, (_value(cell) for cell in line), strict=True)) for line in lines]
         for caption, header, lines in found.tables
     }}  # fmt: skip
@@ -155,6 +156,9 @@ def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
         if found.plots:
             page.figures([(picture, alt, "") for _, picture, alt in found.plots])
             written += [write_whole(output / name, picture) for name, picture, _ in found.plots]
+        for path in found.files:
+            if path.suffix == ".html":
+                page.link(path.name, f"{path.stem.replace('-', ' ')}: pictures")
         written += found.files
         written.append(page.footer(found.footer).write(output / f"{found.name}.html"))
     if as_json:

@@ -87,7 +87,9 @@ def pose(
     every: Annotated[int, typer.Option(min=1, help="Only every so many-th picture. For a quick look.")] = 1,
     only: Annotated[list[Part] | None, typer.Option(help="Only these pictures; can be repeated.")] = None,
     flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored picture's maps.")] = False,
-    decoding: Annotated[Decoding, typer.Option(help="How joints are read off their maps.")] = Decoding.subpixel,
+    decoding: Annotated[
+        Decoding | None, typer.Option(help="How joints are read off their maps.", show_default="the network's own way")
+    ] = None,
     network: Network = None,
     weights: Weights = None,
     output: Output = None,
@@ -107,11 +109,11 @@ def pose(
         raise ValueError(f"--root: expected the folder of the data sets, got {root}, which is not a folder")
     folder_for(output)
     recognizer = load(weights, network)
-    if flip_test or decoding is not Decoding.subpixel:
+    if flip_test or decoding is not None:
         from humanpose.estimator import HumanPoseNN
 
         folder = network or ("pose" if weights is None else weights.absolute() / "pose")
-        recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding.value)
+        recognizer.pose = HumanPoseNN.load(folder, flip_test, None if decoding is None else decoding.value)
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
     worst: dict[str, Worst] = {}
@@ -136,10 +138,12 @@ def pose(
     options = [f"--weights {weights}"] * (weights is not None)
     options += [f"--every {every}"] * (every > 1) + [f"--only {part.value}" for part in only or []]
     options += [f"--network {network}"] * (network is not None)
-    options += ["--flip-test"] * flip_test + [f"--decoding {decoding.value}"] * (decoding is not Decoding.subpixel)
-    footer = " ".join([f"gaitnet evaluate pose --root {root}", *options])
+    options += ["--flip-test"] * flip_test + ([f"--decoding {decoding.value}"] if decoding else [])
+    command = " ".join([f"gaitnet evaluate pose --root {root}", *options])
+    read = {"decoding": recognizer.pose.decoding, "flip_test": recognizer.pose.flip_test}
+    footer = f"{command} (joints read by {read['decoding']}, with{'' if read['flip_test'] else 'out'} flip test)"
     page = Tables("pose", "Joints in pictures", LEAD, [*tables(tallies), *found_legs], [], footer)
-    page.measures = measures(tallies, of_legs)
+    page.measures, page.facts = measures(tallies, of_legs), read
     if output is not None:
         page.plots = plots(tallies)
         page.files = write_worst(worst, output, footer)

@@ -19,15 +19,15 @@ def held_out(name: Name, root: Path, every: int) -> "list[PoseRecord]":
 
     """
     records = records_of(name, folder_of(name, root), None, every)
-    measured = [one for one in records if one.split in ("validation", "test") and one.has_extent]
-    if name is not Name.HUMAN36M:
-        measured = measured[::every]
+    whole = [one for one in records if one.split in ("validation", "test") and one.has_extent]
+    measured = whole if name is Name.HUMAN36M else whole[::every]
     there = {path for path in {one.path for one in measured} if path.is_file()}
     kept = [one for one in measured if one.path in there]
     if not kept:
+        some = f", {len(measured)} of them with --every {every}" if len(measured) < len(whole) else ""
         raise ValueError(
-            f"{name.value}: of {len(records)} people {len(measured)} are there to measure, and the pictures of none of "
-            f"them; gaitnet datasets check {name.value} --root {root} says what is missing"
+            f"{name.value}: of {len(records)} people {len(whole)} are there to measure{some}, and the pictures of none "
+            f"of these; gaitnet datasets check {name.value} --root {root} says what is missing"
         )
     if len(kept) < len(measured):
         note(f"{name.value}: the pictures of {len(measured) - len(kept)} of {len(measured)} people are not there")

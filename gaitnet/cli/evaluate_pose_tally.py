@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("ankle", "knee", "hip", "wrist", "elbow", "shoulder", "upper_neck", "head_top")
 PUBLISHED = "original on {}"
+OF_ORIGINAL = {"MPII": "MPII + LSP", "LSP": "MPII + LSP", "Human3.6M": "Human3.6M, walking"}
+"""First word of a set's name -> the figures of the original's that stand beside it."""
 
 
 class Tally:
@@ -78,8 +80,11 @@ def _percent(rate: Any) -> float | None:
 
 
 def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[Any]]]]:
-    """PCK@0.2 by joint, the other measures, and distances by joint: (caption, header, lines) each, a column a set."""
-    from gaitnet.evaluation.joints import GROUPS
+    """PCK@0.2 by joint, the other measures, and distances by joint: (caption, header, lines) each, a column a set.
+
+    Beside the distances in MPII, LSP and Human3.6M stand the original's, which it published without intervals.
+    """
+    from gaitnet.evaluation.joints import GROUPS, ORIGINAL
 
     every = [tally.errors for tally in tallies.values()]
     header = ["joint", *tallies]
@@ -92,11 +97,16 @@ def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[An
         ["PDJ@0.2", *[_known(one.pdj(0.2)) for one in every]],
         ["nobody found", *[one.not_found for one in every]],
     ]
-    distances = [["all [95 %]", *[_pixels(one.mean_distance()) for one in every]]]
+    whose = dict.fromkeys(OF_ORIGINAL[name.split()[0]] for name in tallies if name.split()[0] in OF_ORIGINAL)
+    beside = {PUBLISHED.format(who): dict(zip([*GROUPS, "all"], ORIGINAL[who], strict=True)) for who in whose}
+    distances = [
+        ["all [95 %]", *[_pixels(one.mean_distance()) for one in every], *[of["all"] for of in beside.values()]]
+    ]
     for kind, joints in GROUPS.items():
         means = [_pixels(one.mean_distance(joints)) for one in every]
         if any(means):
-            distances.append([kind.replace("_", " "), *[mean and mean.split()[0] for mean in means]])
+            shown = [mean and mean.split()[0] for mean in means]
+            distances.append([kind.replace("_", " "), *shown, *[of[kind] for of in beside.values()]])
     heads = {name: one for (name, tally), one in zip(tallies.items(), every, strict=True) if tally.by_head}
     by_head = [["all [95 %]", *[one.pckh(0.5) for one in heads.values()]]]
     for name in SHOWN:
@@ -107,7 +117,7 @@ def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[An
         ("PCK@0.2 (torso), %", header, by_joint),
         *of_heads,
         ("PCK@0.1 (torso), PCKh@0.5 (head), PDJ@0.2", ["", *tallies], others),
-        ("mean distance, pixels of the 299 grid", header, distances),
+        ("mean distance, pixels of the 299 grid", [*header, *beside], distances),
     ]
 
 

@@ -72,7 +72,14 @@ def convert(
     network: Annotated[
         Network | None, typer.Option(help="What the weights are of.", show_default="told by their names")
     ] = None,
-    float32: Annotated[bool, typer.Option("--float32", help="Keep every digit, in twice the space.")] = False,
+    float32: Annotated[
+        bool,
+        typer.Option(
+            "--float32/--float16",
+            help="float32 keeps every digit; float16 takes half the space, and features come out wrong by about a "
+            "thousandth of their size.",
+        ),
+    ] = True,
     layers: Annotated[
         int | None,
         typer.Option(min=1, max=8, help="GaitNN's recurrent layers, where they share weights or the file has none."),
@@ -82,12 +89,12 @@ def convert(
     """Take weights over: check every name and shape, write model.json and weights.npz.
 
     Pose networks: HumanPoseNN.load(FOLDER) takes them.
-    Trunks (MobileNetV2, Inception-ResNet-v2 of ImageNet): python -m train pose --trunk FOLDER.
+    Trunks (MobileNetV2, Inception-ResNet-v2, ResNet-152 of ImageNet): python -m train pose --trunk FOLDER.
     GaitNN: reads the original pose network's features, 17 x 17 x 32, in Python; gait commands read joints.
 
     [bold]Examples[/]
     gaitnet weights convert MPII+LSP.ckpt --to original-pose
-    gaitnet weights convert mobilenet_v2.safetensors --to trunk --float32
+    gaitnet weights convert mobilenet_v2.safetensors --to trunk --float16
     gaitnet weights convert H3.6m-GRU-1.ckpt --network gaitnn --to original-gait
     """
     from humanpose.checkpoint import MANIFEST, WEIGHTS
@@ -103,9 +110,12 @@ def convert(
     own = found.shapes()
     report = compare(own, arrays.shapes, found.table)
     if not report.complete:
-        if not as_json:
-            _show(file, arrays, found, report)
-        raise ValueError(_refusal(file, found, report))
+        refusal = _refusal(file, found, report)
+        if as_json:
+            emit(_document(file, arrays, found) | {"refused": refusal} | _listed(arrays, report))
+            raise ValueError(refusal)
+        _show(file, arrays, found, report)
+        raise ValueError(f"{refusal}. --json lists every name")
     with waiting("converting"):
         ours = _converted(arrays, found, own)
         drawn = {} if found.trunk or not report.kept else _recurrent(found.config)
@@ -118,10 +128,9 @@ def convert(
         sha256, size = _save(to, ours | drawn, found, card, float32)
     rounding = None if float32 else _rounding(ours)
     if as_json:
-        document: dict[str, Any] = {"file": str(file), "format": arrays.kind, "network": found.network}
-        document |= {"names": found.told, "folder": str(to), "sha256": sha256, "bytes": size, "rounding": rounding}
-        document |= {"found": len(arrays), "parameters": len(ours), "drawn": sorted(drawn)}
-        emit(document | _listed(arrays, report))
+        document = {"folder": str(to), "sha256": sha256, "bytes": size, "rounding": rounding}
+        document |= {"parameters": len(ours), "drawn": sorted(drawn)}
+        emit(_document(file, arrays, found) | document | _listed(arrays, report))
         return
     _show(file, arrays, found, report)
     if drawn:
@@ -224,6 +233,12 @@ def _show(file: Path, arrays: "Arrays", found: "Recognized", report: "Filled") -
         rows.append(("left as they are", len(report.kept), _some(list(report.kept))))
     heading = f"{file}: {arrays.kind}\n{found.network}{', its trunk alone' if found.trunk else ''}, by {found.told}"
     table(("arrays", "count", "among them"), rows, right=(1,), title=heading)
+
+
+def _document(file: Path, arrays: "Arrays", found: "Recognized") -> dict[str, Any]:
+    """What --json begins with, whether the weights are taken over or refused."""
+    known = {"file": str(file), "format": arrays.kind, "network": found.network, "names": found.told}
+    return known | {"found": len(arrays)}
 
 
 def _listed(arrays: "Arrays", report: "Filled") -> dict[str, list[str]]:

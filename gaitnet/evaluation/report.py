@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from jaxtyping import UInt8
@@ -142,6 +143,10 @@ class Page:
             f'<figure><video controls muted loop playsinline preload="metadata" aria-label="{_alt(alt)}"{cover} '
             f'src="{source}"></video>{_caption(caption)}</figure>'
         )
+
+    def link(self, name: str, text: str) -> Page:
+        """Add a link to another page, which lies beside this one under the file name `name`."""
+        return self._add(f'<p><a href="{escape(quote(name))}">{escape(text)}</a></p>')
 
     def footer(self, text: str) -> Page:
         """Add the last line: the command that made the page, the version, the data's terms."""

@@ -7,10 +7,11 @@ as `humanpose.checkpoint.flatten` gives them) each name stands for; `fill` puts 
     filled = fill(model, formats.read("MPII+LSP.ckpt"), inception_resnet.key_table(model.config))
 
 `inception_resnet` and `part_detector` hold the tables for the names of the original's TensorFlow graphs,
-`inception_resnet_trunk`, `mobilenet_v2` and `part_detector_torch7` those for names of Keras, torchvision, timm and
-Torch7; `recognize` picks the one that a file's names ask for. A table for another format is written the same way: build
-`paths` from its names, and give `transforms` where its layout differs (kernels here are height, width, channel,
-features; transposed ones height, width, joint, features), or `made` where several arrays make one.
+`inception_resnet_trunk`, `mobilenet_v2`, `part_detector_trunk` and `part_detector_torch7` those for names of Keras,
+torchvision, timm and Torch7; `recognize` picks the one that a file's names ask for. A table for another format is
+written the same way: build `paths` from its names, and give `transforms` where its layout differs (kernels here are
+height, width, channel, features; transposed ones height, width, joint, features), or `made` where several arrays make
+one.
 """
 
 import re

@@ -16,6 +16,7 @@ from humanpose.weights import (
     mobilenet_v2,
     part_detector,
     part_detector_torch7,
+    part_detector_trunk,
 )
 from humanpose.weights.arrays import WeightsFileError, plain
 
@@ -114,6 +115,11 @@ def _torch(shapes: Shapes) -> Recognized | None:
         config = InceptionResNetConfig()
         table = inception_resnet_trunk.timm_table(config, prefix)
         return Recognized("inception_resnet", "timm's names", config, InceptionResNet, table, True)
+    prefix = _prefix(shapes, part_detector_trunk.FIRST)
+    if prefix is not None:
+        detector = PartDetectorConfig()
+        table = part_detector_trunk.torch_table(detector, prefix)
+        return Recognized("part_detector", "torchvision's names of a ResNet-152", detector, PartDetector, table, True)
     return None
 
 
