@@ -404,8 +404,12 @@ def test_everybody_is_for_videos_and_needs_a_detector(place):
     assert everything(place) == ["anna-1.mp4", "photos", "photos/a.png"]
 
 
-def test_whoever_is_not_described_has_joints(place, monkeypatch):
-    """As the recognizer gives those whom it followed and did not describe: boxes alone, and not in every frame."""
+@pytest.mark.parametrize("sure", [0.7, 0.3])
+def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
+    """As the recognizer gives those whom it followed and did not describe: boxes alone, and not in every frame.
+
+    A screen that changed its picture is followed as well: the network is sure of none of its joints.
+    """
     described = Walkers.describe
 
     def describe(self, video, progress=None):
@@ -420,13 +424,16 @@ def test_whoever_is_not_described_has_joints(place, monkeypatch):
 
     def joints(image, boxes):
         grey = float(image.mean())  # each picture of the film is lighter than the one before
-        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.full((len(boxes), 16), 0.7)
+        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.full((len(boxes), 16), sure)
 
     monkeypatch.setattr(Walkers, "describe", describe)
     monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
     told = document("pose", film(place / "anna-1+ben.mp4"))
     assert [one["reason"] for one in told["people"]] == [None, "not walking"]
     ben = [one for one in told["annotations"] if one["track_id"] == 2]
+    if sure < 0.4:
+        assert ben == []
+        return
     assert [told["images"][one["image_id"] - 1]["frame"] for one in ben] == [0, 1, 2, 3, 6, 7]
     with VideoReader(place / "anna-1+ben.mp4") as reader:
         greys = [float(frame.image.mean()) for frame in reader]

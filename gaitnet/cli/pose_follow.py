@@ -13,12 +13,16 @@ from gaitnet.overlay import Label, Seen
 from gaitnet.steady import steady
 from gaitnet.video.read import Frame, VideoReader
 from gaitnet.video.track import Tracker, smooth_box
+from humanpose.skeleton import LIMB_JOINTS
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer, Person
 
 CERTAIN = 0.4
 """Score from which somebody whom the detector found counts as a person."""
+NOBODY = 0.4
+"""Median probability of the limbs' joints below which what was followed is no body: a screen that changed, a door.
+Of people the shipped networks are sure by 0.6 to 0.9."""
 AROUND = 1.0
 """Seconds before and after a picture whose boxes smooth the box in it."""
 
@@ -93,7 +97,8 @@ def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
 def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]") -> None:
     """Give joints, in place, to those who were followed through a video but not described, and have none yet.
 
-    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are.
+    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are. What
+    moved and is no body (NOBODY) gets none.
     """
     without = [one for one in people if len(one.frames) and not one.probability.any()]
     if not without:
@@ -119,6 +124,8 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
     for one, moments in zip(without, found, strict=True):
         if not moments:
             continue  # a file that does not give the same frames again
+        if np.median(np.stack([sure for _, _, sure in moments])[:, LIMB_JOINTS]) < NOBODY:
+            continue
         rows = [row for row, _, _ in moments]
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
         one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
