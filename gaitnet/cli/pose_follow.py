@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CERTAIN = 0.4
 """Score from which somebody whom the detector found counts as a person."""
 NOBODY = 0.4
-"""Median probability of the limbs' joints below which what was followed is no body: a screen that changed, a door.
-Of people the shipped networks are sure by 0.6 to 0.9."""
+"""Median probability of the limbs' joints below which what was followed is no body: of a screen that changed, the
+shipped network is sure by 0.3, of the man who passes it by 0.8."""
 AROUND = 1.0
 """Seconds before and after a picture whose boxes smooth the box in it."""
 
@@ -97,8 +97,8 @@ def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
 def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]") -> None:
     """Give joints, in place, to those who were followed through a video but not described, and have none yet.
 
-    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are. What
-    moved and is no body (NOBODY) gets none.
+    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are.
+    What moved and is no body (NOBODY) gets none.
     """
     without = [one for one in people if len(one.frames) and not one.probability.any()]
     if not without:
