@@ -9,7 +9,7 @@ import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from humanpose.datasets.landmarks import read_landmarks, walks_left
+from humanpose.datasets.landmarks import nobody_on_their_head, read_landmarks, walks_left
 from humanpose.datasets.lsp import read_joints, read_lsp
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX
@@ -167,3 +167,32 @@ def test_the_men_of_the_clips_walk_the_way_they_do(data_root):
     for film, left in (("demo1", False), ("demo4", True), ("demo6", False)):
         records = read_landmarks(data_root / "clips" / f"{film}.reference.json")
         assert walks_left(records) == [left] * len(records)
+
+
+def test_walkers_who_stand_on_their_heads_show_nothing():
+    """BlazePose sees a body the wrong way up now and then; whoever shows only one end of the trunk is not told."""
+    keypoints = np.zeros((16, 2), np.float32)
+    for name, joint in INDEX.items():
+        keypoints[joint, 1] = {"shoulder": 40, "hip": 100, "knee": 140, "ankle": 180}.get(name.split("_")[-1], 60)
+    seen = np.ones(16, bool)
+    legs = np.array(["shoulder" not in name for name in INDEX])
+    box = np.array([0, 0, 100, 200], np.float32)
+    upright, inverted, half = (
+        PoseRecord(Path("film.mp4"), 0, box, joints, visible, "film")
+        for joints, visible in ((keypoints, seen), (200 - keypoints, seen), (200 - keypoints, legs))
+    )
+    found = nobody_on_their_head([upright, inverted, half])
+    assert [one.visible.any() for one in found] == [True, False, True]
+    assert inverted.visible.all()
+
+
+def test_the_landmarks_of_kth_that_stand_on_their_heads(data_root):
+    """38 of the 2214 of the five persons who measure: they fill the sheet of the worst found."""
+    files = [
+        file
+        for who in ("15", "17", "18", "19", "24")
+        for file in sorted((data_root / "kth_walking").glob(f"person{who}_*.reference.json"))
+    ]
+    records = [record for file in files for record in nobody_on_their_head(read_landmarks(file))]
+    assert len(records) == 2214
+    assert sum(not record.visible.any() for record in records) == 38

@@ -45,7 +45,8 @@ LEAD = (
     "which the person's box takes the 1.25th part, over the joints found. Crops are cut by the reference's joints, or "
     "by the box that MPII and Human3.6M tell; \u201cas followed\u201d, the people are followed in the video as "
     "by `gaitnet describe`, and whoever is not is missed. Whoever walks to the left is mirrored. BlazePose references "
-    "are estimates, which now and then take one leg for the other; only their 12 limb joints count. Legs are told "
+    "are estimates, which now and then take one leg for the other; only their 12 limb joints count, and bodies that "
+    "stand on their heads are left out and counted. Legs are told "
     "by knees and ankles together; over 200 references somebody looked at one by one: legs that are not the right ones "
     "are put right there, and joints that plainly lie beside the body do not count. A foot stands where its reference "
     "rests; the jitter is what its ankle departs from its own steady way. Intervals are 95 %, by bootstrap over people "
@@ -155,7 +156,6 @@ def _sets(
 ) -> "Iterator[tuple[str, Sequence[int], Found]]":
     """Name, joints that count, and the pictures of each set that is there with what is found in them."""
     from gaitnet.datasets.kth import VALIDATION_PERSONS
-    from humanpose.datasets.landmarks import read_landmarks
     from humanpose.datasets.lsp import LSPET_TRAINED, number_of
     from humanpose.skeleton import INDEX, LIMB_JOINTS
 
@@ -180,7 +180,7 @@ def _sets(
     ]  # fmt: skip
     for part, name, files in references:
         if part in parts and files:
-            films: Callable[[], Iterator[list[PoseRecord]]] = partial(map, read_landmarks, files)
+            films: Callable[[], Iterator[list[PoseRecord]]] = partial(map, _of_walkers, files)
             alone = (pictures for records in films() for pictures in of_landmarks(records, size, every))
             yield name, LIMB_JOINTS, looked_at(alone)
             yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films())
@@ -192,6 +192,13 @@ def _sets(
     if Part.walkers in parts:
         for name, side in (("walkers, side view", True), ("walkers, any view", False)):
             yield name, everything, looked_at(of_walkers(side, max(1, WALKERS // every), size))
+
+
+def _of_walkers(file: Path) -> "list[PoseRecord]":
+    """The references of a film of walkers; a body that BlazePose saw the wrong way up shows nothing to measure by."""
+    from humanpose.datasets.landmarks import nobody_on_their_head, read_landmarks
+
+    return nobody_on_their_head(read_landmarks(file))
 
 
 def _together_last(legs: dict[str, Legs]) -> dict[str, Legs]:

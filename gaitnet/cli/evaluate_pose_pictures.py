@@ -109,6 +109,8 @@ def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -
     people = [one for one in recognizer.describe(film_of(records[0])) if one.reason is None]
     found = np.full((len(records), 16, 2), np.nan)
     for place, record in enumerate(records):
+        if not record.visible.any():
+            continue
         middle = record.keypoints[record.visible].mean(axis=0)
         nearest = np.inf
         for one in people:

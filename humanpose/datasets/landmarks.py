@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,25 @@ def read_landmarks(path: str | Path, least_visibility: float = 0.5) -> list[Pose
         )
         for row in range(len(frames))
     ]
+
+
+def nobody_on_their_head(records: Sequence[PoseRecord]) -> list[PoseRecord]:
+    """Records of people who walk, with nothing visible of those whose shoulders are below their hips.
+
+    BlazePose now and then sees a body the wrong way up; of a walker all of its joints are wrong then.
+    """
+    return [
+        replace(record, visible=np.zeros_like(record.visible)) if _inverted(record) else record for record in records
+    ]
+
+
+def _inverted(record: PoseRecord) -> bool:
+    hips, shoulders = (
+        [place for place in TRUNK if record.visible[place] and place in parts]
+        for parts in ((INDEX["r_hip"], INDEX["l_hip"]), (INDEX["r_shoulder"], INDEX["l_shoulder"]))
+    )
+    height = record.keypoints[:, 1]
+    return bool(hips and shoulders and height[shoulders].mean() > height[hips].mean())
 
 
 def walks_left(records: Sequence[PoseRecord], reach: int = 12) -> list[bool]:
