@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -141,3 +142,39 @@ def body(x, y, tall):
         keypoints[joint] = x + tall * side * (2 if "ankle" in name else 1), y + tall * rows[name.split("_", 1)[-1]
             if name[:2] in ("r_", "l_") else name]  # fmt: skip
     return keypoints
+
+
+def picture(path, size=(60, 40)):
+    path.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(path), np.full((*size, 3), 90, np.uint8))
+    return path
+
+
+def checked_as_coco(told):
+    """What pycocotools reads of a data set and of results: keys and types, and that everything refers to something."""
+    assert {"info", "licenses", "images", "annotations", "categories"} <= set(told)
+    images = {image["id"]: image for image in told["images"]}
+    categories = {category["id"]: category for category in told["categories"]}
+    assert len(images) == len(told["images"])
+    for image in images.values():
+        assert isinstance(image["file_name"], str)
+        assert all(type(image[key]) is int for key in ("id", "width", "height"))
+    for category in categories.values():
+        count = len(category["keypoints"])
+        assert isinstance(category["name"], str)
+        assert category["supercategory"] == "person"
+        assert all(1 <= joint <= count for limb in category["skeleton"] for joint in limb)
+    assert len({one["id"] for one in told["annotations"]}) == len(told["annotations"])
+    for one in told["annotations"]:
+        assert one["image_id"] in images
+        count = len(categories[one["category_id"]]["keypoints"])
+        assert len(one["keypoints"]) == 3 * count
+        assert all(flag in (0, 1, 2) and type(flag) is int for flag in one["keypoints"][2::3])
+        assert one["num_keypoints"] == sum(flag > 0 for flag in one["keypoints"][2::3])
+        assert len(one["bbox"]) == 4
+        assert min(one["bbox"][2:]) > 0
+        assert isinstance(one["area"], float)
+        assert isinstance(one["score"], float)
+        assert one["iscrowd"] == 0
+        assert one["segmentation"] == []
+    return categories

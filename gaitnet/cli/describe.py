@@ -4,7 +4,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -111,11 +111,22 @@ def load(weights: Path | None, network: str | None = None, flip_test: bool = Fal
 
         recognizer = GaitRecognizer.load(weights, network)
         if flip_test:
-            from humanpose.estimator import HumanPoseNN
-
-            folder = network or ("pose" if weights is None else weights.absolute() / "pose")
-            recognizer.pose = HumanPoseNN.load(folder, flip_test)
+            read_otherwise(recognizer, weights, network, flip_test)
         return recognizer
+
+
+def read_otherwise(
+    recognizer: "GaitRecognizer",
+    weights: Path | None,
+    network: str | None,
+    flip_test: bool,
+    decoding: Literal["argmax", "subpixel"] | None = None,
+) -> None:
+    """Have the recognizer's pose network, which `load` was asked for, read in another way; for joints alone."""
+    from humanpose.estimator import HumanPoseNN
+
+    folder = network or ("pose" if weights is None else weights.absolute() / "pose")
+    recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding)
 
 
 def yardstick(weights: Path | None, model: str) -> Any:

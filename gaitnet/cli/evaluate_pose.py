@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gaitnet.cli.datasets_sources import Name, records_of
-from gaitnet.cli.describe import AsJson, Network, Weights, load
+from gaitnet.cli.describe import AsJson, Network, Weights, load, read_otherwise
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
 from gaitnet.cli.evaluate_pose_legs import tables as leg_tables
@@ -111,10 +111,7 @@ def pose(
     folder_for(output)
     recognizer = load(weights, network)
     if flip_test or decoding is not None:
-        from humanpose.estimator import HumanPoseNN
-
-        folder = network or ("pose" if weights is None else weights.absolute() / "pose")
-        recognizer.pose = HumanPoseNN.load(folder, flip_test, None if decoding is None else decoding.value)
+        read_otherwise(recognizer, weights, network, flip_test, None if decoding is None else decoding.value)
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
     worst: dict[str, Worst] = {}
@@ -180,7 +177,7 @@ def _sets(
     ]  # fmt: skip
     for part, name, files in references:
         if part in parts and files:
-            films: Callable[[], Iterator[list[PoseRecord]]] = partial(map, _of_walkers, files)
+            films: Callable[[], Iterator[list[PoseRecord]]] = partial(map, _references, files)
             alone = (pictures for records in films() for pictures in of_landmarks(records, size, every))
             yield name, LIMB_JOINTS, looked_at(alone)
             yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films())
@@ -194,7 +191,7 @@ def _sets(
             yield name, everything, looked_at(of_walkers(side, max(1, WALKERS // every), size))
 
 
-def _of_walkers(file: Path) -> "list[PoseRecord]":
+def _references(file: Path) -> "list[PoseRecord]":
     """The references of a film of walkers; a body that BlazePose saw the wrong way up shows nothing to measure by."""
     from humanpose.datasets.landmarks import nobody_on_their_head, read_landmarks
 

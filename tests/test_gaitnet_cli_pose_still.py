@@ -1,0 +1,102 @@
+"""`gaitnet pose` of people who stand, sit, or walk too little to be described."""
+
+import json
+
+import numpy as np
+import pytest
+from stand_ins import Walkers, bad, document, everything, film, good, picture, run
+
+from gaitnet.video.read import VideoReader
+
+
+def standing(count=2):
+    """A detector that finds so many people, who stay where they are, and a flicker in its third picture."""
+
+    def find(image):
+        find.calls += 1
+        boxes = np.array([[2.0 + 30 * one, 4, 18 + 30 * one, 44] for one in range(count)]).reshape(-1, 4)
+        if find.calls == 3:
+            boxes = np.concatenate([boxes, [[20, 0, 28, 12]]])
+        return boxes, np.full(len(boxes), 0.9)
+
+    find.calls = 0
+    return staticmethod(find)
+
+
+@pytest.mark.parametrize("command", [["anna-1.mp4", "--everybody"], ["empty street.mp4"]])
+def test_everybody_is_found_whether_they_walk_or_not(place, monkeypatch, command):
+    """On request, and by itself where nobody walks; the files are those of other videos."""
+    film(place / command[0])
+    monkeypatch.setattr(Walkers, "detector", standing())
+    with monkeypatch.context() as changed:
+        if "--everybody" in command:
+            changed.setattr(Walkers, "describe", None)  # not asked for
+        done = run("pose", *command, "-o", "out")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("as with --everybody") == (len(command) == 1)
+    assert "joints of 2 of 2 people in 10 pictures" in done.stdout
+    name = command[0].removesuffix(".mp4")
+    assert everything(place / "out") == [f"{name}.pose.{kind}" for kind in ("csv", "json", "mp4")]
+    told = json.loads((place / "out" / f"{name}.pose.json").read_text())
+    assert [(one["track_id"], one["bbox"][0]) for one in told["annotations"]] == [(1, 2), (2, 32)] * 10
+    assert [list(one.values()) for one in told["people"]] == [
+        [number, 0, 0.36, 10, 0, "no walk was looked for"] for number in (1, 2)
+    ]
+    good("pose", film(place / "ben-1.mp4"), "--no-overlay")
+    assert told.keys() == json.loads((place / "ben-1.pose.json").read_text()).keys()
+
+
+def test_an_empty_street_is_empty(place, monkeypatch):
+    monkeypatch.setattr(Walkers, "detector", standing(0))
+    done = run("pose", film(place / "empty street.mp4"))
+    assert done.exit_code == 0
+    assert "nobody was found" in done.stderr
+    assert "joints of 0 of 0 people" in done.stdout
+
+
+def test_everybody_is_for_videos_and_needs_a_detector(place):
+    picture(place / "photos" / "a.png")
+    for name in ("photos", "photos/a.png"):
+        assert "--everybody: is for videos" in bad("pose", name, "--everybody")
+    assert "hold no detector" in bad("pose", film(place / "anna-1.mp4"), "--everybody")
+    assert everything(place) == ["anna-1.mp4", "photos", "photos/a.png"]
+
+
+@pytest.mark.parametrize("sure", [0.7, 0.3])
+def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
+    """As the recognizer gives those whom it followed and did not describe: boxes alone, and not in every frame.
+
+    A screen that changed its picture is followed as well: the network is sure of none of its joints.
+    """
+    described = Walkers.describe
+
+    def describe(self, video, progress=None):
+        people = described(self, video, progress)
+        frames = np.array([0, 1, 2, 3, 6, 7])
+        nobody = np.zeros((6, 16, 2), np.float32)
+        people[1].__dict__.update(
+            frames=frames, times=frames / 25, boxes=people[1].boxes[frames].astype(float), keypoints=nobody,
+            probability=nobody[..., 0], reason="not walking",
+        )  # fmt: skip
+        return people
+
+    def joints(image, boxes):
+        grey = float(image.mean())  # each picture of the film is lighter than the one before
+        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.full((len(boxes), 16), sure)
+
+    monkeypatch.setattr(Walkers, "describe", describe)
+    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
+    told = document("pose", film(place / "anna-1+ben.mp4"))
+    assert [one["reason"] for one in told["people"]] == [None, "not walking"]
+    ben = [one for one in told["annotations"] if one["track_id"] == 2]
+    if sure < 0.4:
+        assert ben == []
+        return
+    assert [told["images"][one["image_id"] - 1]["frame"] for one in ben] == [0, 1, 2, 3, 6, 7]
+    with VideoReader(place / "anna-1+ben.mp4") as reader:
+        greys = [float(frame.image.mean()) for frame in reader]
+    for one, frame in zip(ben, (0, 1, 2, 3, 6, 7), strict=True):
+        assert one["keypoints"][0] == pytest.approx(10 + greys[frame], abs=2.6)  # made steady: a frame is 5 lighter
+        assert one["keypoint_scores"][0] == pytest.approx(0.7)
+    assert len((place / "anna-1+ben.pose.csv").read_text().splitlines()) == 1 + 10 + 6
+    assert "not walking" in good("pose", "anna-1+ben.mp4")
