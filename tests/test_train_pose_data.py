@@ -49,6 +49,40 @@ def test_landmarks_beyond_the_end_of_their_film_are_told_before_the_training(tmp
         load_pose_data(tmp_path)
 
 
+@pytest.mark.parametrize("legs", [False, True])
+def test_walkers_who_stand_on_their_heads_are_not_learned_from(tmp_path, legs):
+    """The file of legs is of all references of the film, those on their heads too."""
+    from test_humanpose_datasets_coco import spread
+
+    from gaitnet.video.write import VideoWriter
+    from train.pose_data import load_pose_data
+
+    lsp(tmp_path / "lspet", 20, extended=True)
+    kth = tmp_path / "kth_walking"
+    kth.mkdir()
+    upright = spread()
+    upright[[11, 12], 1], upright[[23, 24], 1] = 20, 80  # shoulders, hips
+    told = None
+    for person in ("01", "15"):
+        name = f"person{person}_walking_d1_uncomp"
+        with VideoWriter(kth / f"{name}.mp4") as film:
+            for _ in range(3):
+                film.write(np.zeros((SIDE, SIDE, 3), np.uint8))
+        people = [{"frame": frame, "box": [0, 0, 90, 90], "landmarks": upright.tolist()} for frame in range(3)]
+        people[1]["landmarks"] = (upright * [1, -1, 1] + [0, 100, 0]).tolist()
+        content = {"video": f"{name}.avi", "numbering": "BlazePose-33", "people": people}
+        (kth / f"{name}.reference.json").write_text(json.dumps(content))
+    if legs:
+        told = tmp_path / "legs.json"
+        film = {"references": 3, "exchanged": [2], "unclear": []}
+        told.write_text(json.dumps({"films": {"person01_walking_d1_uncomp": film}}))
+    data = load_pose_data(tmp_path, legs=told)
+    assert [one.frame for one in data.landmarks] == [0, 2]
+    assert [one.frame for one in data.held_out["kth"]] == [0, 2]
+    first, last = (one.keypoints for one in data.landmarks)
+    assert np.array_equal(first, last) != legs
+
+
 @pytest.mark.parametrize("name", ["lspet", "kth_walking"])
 def test_a_prepared_data_set_is_named_as_such_with_what_reads_it(tmp_path, name):
     from humanpose.datasets.lsp import read_lsp

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.check import require_sound
 from humanpose.datasets.kth import read_kth_landmarks, shown_in
+from humanpose.datasets.landmarks import nobody_on_their_head
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.prepare import is_prepared
@@ -72,8 +73,15 @@ def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None =
     _require_released(kth)
     walkers = read_kth_landmarks(kth, VALIDATION_PERSONS) if kth.is_dir() else []
     filmed, others = ([one for one in walkers if one.split == split] for split in ("train", "validation"))
-    held_out = {name: records for name, records in (("lspet", measured), ("kth", others)) if records}
-    return PoseData(trained, filmed if legs is None else with_legs(filmed, legs), held_out, _frames(walkers))
+    # the file of legs counts all references of a film, so that it is asked before any is left out
+    filmed = _upright(filmed if legs is None else with_legs(filmed, legs))
+    held_out = {name: records for name, records in (("lspet", measured), ("kth", _upright(others))) if records}
+    return PoseData(trained, filmed, held_out, _frames(walkers))
+
+
+def _upright(walkers: Sequence[PoseRecord]) -> list[PoseRecord]:
+    """References of walkers without those that stand on their heads, of which nothing is right."""
+    return [record for record in nobody_on_their_head(walkers) if record.visible.any()]
 
 
 def _require_apart(trained: Sequence[PoseRecord], measured: Sequence[PoseRecord]) -> None:
