@@ -10,6 +10,7 @@ import scipy.io
 
 from humanpose.datasets import check as kinds
 from humanpose.datasets.check import check_people, count_joints, require_people, require_sound, splits_of
+from humanpose.datasets.kth import read_kth_landmarks
 from humanpose.datasets.lsp import read_lsp
 from humanpose.datasets.pictures import Video, decode_picture, is_damaged_within, pictures_of, read_picture
 from humanpose.datasets.record import PoseRecord
@@ -74,6 +75,19 @@ def test_crossed_hips_need_an_upright_and_broad_view():
     unseen[INDEX["l_hip"]] = False
     crossed = moved(r_hip=(58, 50), l_hip=(38, 50))
     assert check_people([person("a", lying), person("b", narrow), person("c", crossed, unseen)]) == []
+
+
+def test_whoever_walks_stands_on_their_feet():
+    upside_down = BODY * np.float32([1, -1]) + np.float32([0, 100])
+    people = [person("walk", BODY), person("walked", upside_down), person("cartwheel", upside_down)]
+    walking = [replace(one, action=action) for one, action in zip(people, ("walking", "Walking 1", ""), strict=True)]
+    finding = only([*walking, *(person(f"{k}.png") for k in range(9))])
+    assert (finding.kind, finding.count, finding.records[0].path.name) == (kinds.HEAD, 1, "walked")
+
+
+def test_the_landmarks_of_kth_have_some_on_their_heads(data_root):
+    findings = check_people(read_kth_landmarks(data_root / "kth_walking"))
+    assert {one.kind: one.count for one in findings} == {kinds.HEAD: 48}
 
 
 def test_boxes_and_people_twice():

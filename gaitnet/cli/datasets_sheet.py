@@ -48,7 +48,7 @@ def sheet_of(title: str, people: "Sequence[PoseRecord]", odd: "Sequence[tuple[Po
         sheet[top : top + TILE, left : left + TILE] = tile
     for place, (_, text, is_odd) in enumerate(chosen):
         row, column = divmod(place, COLUMNS)
-        letters = lettering(text if len(text) < 46 else "\u2026" + text[-44:], 12, False)[:, : TILE - 8]
+        letters = _caption(text)
         top = 40 + row * (TILE + CAPTION) + TILE
         _write(sheet, letters, column * TILE + 4, top + 2, RIGHT if is_odd else (200, 205, 215))
     return _png(sheet)
@@ -83,6 +83,18 @@ def _tiles(people: "Sequence[PoseRecord]") -> "list[tuple[int, np.ndarray]]":
             drawn = draw(crop(picture, affine, (2 * TILE, 2 * TILE)), [seen])
             tiles.append((place, cv2.resize(drawn, (TILE, TILE), interpolation=cv2.INTER_AREA)))
     return tiles
+
+
+def _caption(text: str) -> "np.ndarray":
+    """Letters that fit below a tile; of a long name the end is kept, where its number stands."""
+    from gaitnet.overlay import lettering
+
+    letters = lettering(text, 12, False)
+    while letters.shape[1] > TILE - 8:
+        kept = len(text) * (TILE - 8) // letters.shape[1] - 1
+        text = f"\u2026{text[-kept:]}"
+        letters = lettering(text, 12, False)
+    return letters
 
 
 def _write(canvas: "np.ndarray", letters: "np.ndarray", x: int, y: int, colour: tuple[int, int, int]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from humanpose.datasets.bodies import unlike_bodies
+from humanpose.datasets.landmarks import on_their_head
 from humanpose.datasets.pictures import picture_size, pictures_of
 from humanpose.datasets.places import is_there
 from humanpose.datasets.record import PoseRecord
@@ -18,7 +19,7 @@ from humanpose.skeleton import INDEX, JOINTS
 
 SKELETON, NUMBERS, NO_JOINTS, NO_BOX = "other skeleton", "joints that are no numbers", "no joints", "no box"
 TORSO, ORIGIN, CROSSED, TWICE = "torso without length", "joints in the corner", "hips crossed", "people twice"
-ORDER, AXES = "no bodies", "trunks lie"
+ORDER, AXES, HEAD = "no bodies", "trunks lie", "on their heads"
 OUTSIDE, MISSING, DAMAGED, SAME = "joints outside", "pictures missing", "pictures damaged", "pictures twice"
 
 MEANING = {
@@ -31,6 +32,7 @@ MEANING = {
     TORSO: "a shoulder lies on the opposite hip",
     ORIGIN: "visible at 0, 0, where missing joints are put",
     CROSSED: "upright, but the hips' left and right are opposite to the shoulders'",
+    HEAD: "shoulders are below the hips of somebody who walks",
     TWICE: "the same picture has the same joints more than once",
     OUTSIDE: "a visible joint lies more than a pixel outside its picture",
     MISSING: "the file is not there",
@@ -38,7 +40,7 @@ MEANING = {
     SAME: "files of other names with the same content",
 }
 
-OF_PEOPLE = (SKELETON, NUMBERS, ORDER, AXES, NO_JOINTS, NO_BOX, TORSO, ORIGIN, CROSSED, TWICE)
+OF_PEOPLE = (SKELETON, NUMBERS, ORDER, AXES, NO_JOINTS, NO_BOX, TORSO, ORIGIN, CROSSED, HEAD, TWICE)
 """What no picture is needed to tell."""
 
 UNUSABLE = (SKELETON, NUMBERS, ORDER, AXES)
@@ -100,6 +102,7 @@ def check_people(records: Sequence[PoseRecord]) -> list[Finding]:
             TORSO: torso < NEARLY * np.nan_to_num(tall),
             ORIGIN: (seen & (keypoints == 0).all(-1)).any(-1),
             CROSSED: crossed(keypoints, seen),
+            HEAD: np.array([one.action.lower().startswith("walking") and on_their_head(one) for one in sound]),
         }
         for kind, people in odd.items():
             for row in np.flatnonzero(people):

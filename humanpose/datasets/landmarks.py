@@ -55,12 +55,11 @@ def nobody_on_their_head(records: Sequence[PoseRecord]) -> list[PoseRecord]:
 
     BlazePose now and then sees a body the wrong way up; of a walker all of its joints are wrong then.
     """
-    return [
-        replace(record, visible=np.zeros_like(record.visible)) if _inverted(record) else record for record in records
-    ]
+    return [replace(one, visible=np.zeros_like(one.visible)) if on_their_head(one) else one for one in records]
 
 
-def _inverted(record: PoseRecord) -> bool:
+def on_their_head(record: PoseRecord) -> bool:
+    """Whether the shoulders are below the hips, as far as both are visible."""
     hips, shoulders = (
         [place for place in TRUNK if record.visible[place] and place in parts]
         for parts in ((INDEX["r_hip"], INDEX["l_hip"]), (INDEX["r_shoulder"], INDEX["l_shoulder"]))
