@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from humanpose.estimator import PoseNetwork
 from humanpose.models.inception_resnet import InceptionResNet, InceptionResNetConfig
 from humanpose.models.mobile import MOBILE_X05, MOBILE_X10, MobilePose
+from humanpose.models.network import PoseNetwork
 from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 
 NETWORKS: dict[str, Callable[[nnx.Rngs], PoseNetwork]] = {

@@ -1,10 +1,8 @@
 """HumanPoseNN as its user holds it: images in, pose features, heat maps or joints out."""
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +14,7 @@ from humanpose import checkpoint
 from humanpose.heatmaps import decode_joint_maps, elsewhere, heatmap_to_crop
 from humanpose.models.inception_resnet import InceptionResNet, InceptionResNetConfig
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.models.network import Decoding, PoseNetwork
 from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from humanpose.preprocess import SIZE, crop, crop_affine, to_image
 from humanpose.skeleton import FLIP
@@ -31,9 +30,6 @@ Images: TypeAlias = (
     | UInt8[np.ndarray, "image image_height image_width 3"]
     | Sequence[np.ndarray]
 )
-
-
-PoseNetwork: TypeAlias = MobilePose | InceptionResNet | PartDetector
 
 
 class Joints(NamedTuple):
@@ -60,32 +56,31 @@ class HumanPoseNN:
         model: any `nnx.Module` with `forward(images) -> (joint_maps, pose_features)`; it is copied, and used for
             inference.
         size: (height, width) of the crops it takes, in pixels.
-        decode: joint maps -> (keypoints in heat-map pixels, probability); the default is for softmax maps,
+        decode: joint maps, decoding -> (keypoints in heat-map pixels, probability); the default is for softmax maps,
             `heatmaps.decode_heatmaps` is for sigmoid maps.
+        decoding: how `decode` reads joints off their maps, "argmax" or "subpixel".
         offset: how the maps' pixels lie on the crop's, as `heatmaps.heatmap_to_crop` takes it.
         apart: heat-map pixels between the first place of a joint and the second one.
         flip_test: average the joint maps with those of the mirrored crop: twice the work, a little more accurate. Pose
             features stay those of the crop itself.
         sha256: of the weights, where they came from a checkpoint.
-
-    `decoding` tells how joints are read off their maps, "argmax" or "subpixel"; the name of a `decode` of another kind.
     """
 
     def __init__(
         self,
         model: nnx.Module,
         size: tuple[int, int] = SIZE,
-        decode: Callable[[Array], tuple[Array, Array]] = decode_joint_maps,
+        decode: Callable[[Array, Decoding], tuple[Array, Array]] = decode_joint_maps,
         flip_test: bool = False,
         sha256: str = "",
         offset: float = 0.5,
         apart: float = 3.5,
+        decoding: Decoding = "subpixel",
     ) -> None:
         self.size = size
         self.sha256 = sha256
         self.flip_test = flip_test
-        method = inspect.signature(decode).parameters.get("method")
-        self.decoding: str = getattr(decode, "__name__", "") if method is None else method.default
+        self.decoding = decoding
         graph, state = nnx.split(model)
         # A copy, so that switching dropout and batch statistics off does not reach into a training run.
         inference = nnx.merge(graph, state)
@@ -102,8 +97,8 @@ class HumanPoseNN:
 
         def describe(state: Any, crops: Array) -> tuple[Array, ...]:
             maps, features = forward(state, crops)
-            first, sure = decode(maps)
-            second, less_sure = decode(elsewhere(maps, first, apart))
+            first, sure = decode(maps, decoding)
+            second, less_sure = decode(elsewhere(maps, first, apart), decoding)
             shape = (maps.shape[1], maps.shape[2])
             places = (jnp.asarray(heatmap_to_crop(place, size, shape, offset)) for place in (first, second))
             return *places, sure, less_sure, features
@@ -116,7 +111,7 @@ class HumanPoseNN:
         cls,
         directory_or_name: str | Path | None = None,
         flip_test: bool = False,
-        decoding: Literal["argmax", "subpixel"] | None = None,
+        decoding: Decoding | None = None,
     ) -> "HumanPoseNN":
         """Load the pose network of a checkpoint: a folder, the name of one that ships, or the default one.
 
@@ -147,17 +142,17 @@ class HumanPoseNN:
     @classmethod
     def of(
         cls,
-        model: "PoseNetwork",
+        model: PoseNetwork,
         flip_test: bool = False,
         sha256: str = "",
-        decoding: Literal["argmax", "subpixel"] | None = None,
+        decoding: Decoding | None = None,
     ) -> "HumanPoseNN":
         """Take one of the pose networks here, with the crops it wants and its own way of reading its maps.
 
         Joints of the two original networks are the original's to the digit, in a crop of their size.
         """
-        decode = model.decode if decoding is None else partial(model.decode, method=decoding)
-        return cls(model, model.size, decode, flip_test, sha256, model.offset, model.apart)
+        chosen = decoding or model.decoding
+        return cls(model, model.size, model.decode, flip_test, sha256, model.offset, model.apart, chosen)
 
     def forward(
         self, crops: UInt8[np.ndarray, "batch height width 3"]

@@ -242,7 +242,7 @@ def test_maps_of_other_pixels_are_read_by_their_offset():
 
     image = np.zeros((*SIZE, 3), np.uint8)
     image[40, 24] = 255
-    pose = HumanPoseNN(Sampler(), SIZE, decode_smoothed, offset=0.0, apart=12.0)
+    pose = HumanPoseNN(Sampler(), SIZE, decode_smoothed, offset=0.0, apart=12.0, decoding="argmax")
     (first, second), _ = pose.describe(image[None])
     np.testing.assert_allclose(first.keypoints[0], np.full((16, 2), (24, 40)), atol=1e-4)
     assert (np.linalg.norm(second.keypoints - first.keypoints, axis=-1) > 4 * 12).all()

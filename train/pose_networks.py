@@ -7,10 +7,10 @@ from typing import assert_never
 import jax.numpy as jnp
 from flax import nnx
 
-from humanpose.estimator import PoseNetwork
 from humanpose.losses import mean_square, sigmoid_cross_entropy, spatial_cross_entropy
 from humanpose.models.inception_resnet import InceptionResNet, InceptionResNetConfig
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.models.network import PoseNetwork
 from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from train.config import PoseTaskConfig
 

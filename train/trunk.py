@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from humanpose import checkpoint
-from humanpose.estimator import PoseNetwork
 from humanpose.models.inception_resnet import InceptionResNet
 from humanpose.models.mobile import MobilePose
+from humanpose.models.network import PoseNetwork
 from humanpose.models.part_detector import PartDetector
 from train.config import PoseTaskConfig
 

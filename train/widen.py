@@ -13,9 +13,9 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from humanpose import checkpoint
-from humanpose.estimator import PoseNetwork
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.models.mobilenet_v2 import STAGES
+from humanpose.models.network import PoseNetwork
 from train.export import new_model_of, newest_weights, run_config
 
 LEAST = 0.2

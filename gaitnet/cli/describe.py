@@ -4,7 +4,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from gaitnet.cli.output import bar, emit, note, rounded, say, table, waiting, wr
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer, Person
+    from humanpose.models.network import Decoding
 
 Videos = Annotated[
     list[Path], typer.Argument(metavar="FILES", help="Video files, or folders of pictures (25 a second).")
@@ -120,7 +121,7 @@ def read_otherwise(
     weights: Path | None,
     network: str | None,
     flip_test: bool,
-    decoding: Literal["argmax", "subpixel"] | None = None,
+    decoding: "Decoding | None" = None,
 ) -> None:
     """Have the recognizer's pose network, which `load` was asked for, read in another way; for joints alone."""
     from humanpose.estimator import HumanPoseNN

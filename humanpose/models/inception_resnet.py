@@ -16,8 +16,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from humanpose import ops
-from humanpose.heatmaps import decode_smoothed, smooth
+from humanpose.heatmaps import smooth
 from humanpose.models.mobilenet_v2 import BatchNorm, draw_kernel
+from humanpose.models.network import Images, JointMaps, PoseFeatures
 from humanpose.models.scoring import ScoringHead, ScoringNetwork, drop_out
 from humanpose.pooling import average_pool, max_pool
 
@@ -249,8 +250,6 @@ class InceptionResNet(ScoringNetwork):
     features and logits are float32 whatever it is.
     """
 
-    decode = staticmethod(decode_smoothed)
-    offset = 0.0
     apart = 21.0
 
     def __init__(self, config: InceptionResNetConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs) -> None:
@@ -272,8 +271,8 @@ class InceptionResNet(ScoringNetwork):
         self.head = ScoringHead(self.tower.channels, config.features, config.joints, STRIDE, rngs=rngs)
 
     def score(
-        self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
-    ) -> tuple[Array, Array]:
+        self, images: Images, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
+    ) -> tuple[PoseFeatures, JointMaps]:
         """(pose features, smoothed logits)."""
         features = (images.astype(jnp.float32) * (2 / 255) - 1).astype(self.dtype)
         for part in (self.stem, self.mixed_5b, *self.blocks_35, self.mixed_6a, *self.blocks_17, self.tower):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
 from humanpose import ops
 from humanpose.heatmaps import decode_joint_maps
@@ -23,6 +23,7 @@ from humanpose.models.mobilenet_v2 import (
     UpMerge,
     draw_kernel,
 )
+from humanpose.models.network import Images, JointMaps, PoseNetwork
 
 GRID = 17
 """Rows and columns of the pose features, those of the original HumanPoseNN's stride-17 map of a 299-pixel image."""
@@ -88,18 +89,14 @@ class JointHead(nnx.Module):
         return ops.pixel_shuffle(logits)
 
 
-class MobilePose(nnx.Module):
+class MobilePose(PoseNetwork):
     """Person crops -> joint maps and the pose features that GaitNN takes.
 
-    Images everywhere are RGB, 0..255, uint8 or float, (batch, height, width, 3); height and width are meant to be the
-    config's, but any multiples of 8 run. With `train` true the batch's statistics normalise, and the running ones move.
-
-    `size`: (height, width) of the crops it is meant for. How its maps are read, here and in the other pose networks:
-    `decode` finds the joints in them, `offset` says how their pixels lie on the crop's (`heatmaps.heatmap_to_crop`),
-    `apart` how many of them a second place of a joint is from the first (`heatmaps.elsewhere`).
+    Images are meant to be of the config's height and width, but any multiples of 8 run.
     """
 
     decode = staticmethod(decode_joint_maps)
+    decoding = "subpixel"
     offset = 0.5
     apart = 3.5
 
@@ -110,12 +107,8 @@ class MobilePose(nnx.Module):
         self.head = JointHead(self.trunk.stride_channels, config.head_channels, config.joints, rngs=rngs)
 
     def __call__(
-        self,
-        images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"],
-        train: bool = False,
-        lowering: ops.Lowering = "auto",
-        rngs: nnx.Rngs | None = None,
-    ) -> Float[Array, "batch map_height map_width joint"]:
+        self, images: Images, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
+    ) -> JointMaps:
         """Joint logits at stride 4: cell (row, column) covers image pixels 4 * row .. 4 * row + 3 of its axis.
 
         `rngs` is for pose networks that drop out in training, which this one does not.
@@ -123,31 +116,16 @@ class MobilePose(nnx.Module):
         scaled = images.astype(jnp.float32) * (2 / 255) - 1
         return self.head(*self.trunk(scaled, train, lowering), train, lowering)
 
-    def to_maps(
-        self, logits: Float[Array, "batch map_height map_width joint"]
-    ) -> Float[Array, "batch map_height map_width joint"]:
+    def to_maps(self, logits: JointMaps) -> JointMaps:
         """Where each joint is: a probability over the positions of its map (each map sums to 1)."""
         return jax.nn.softmax(logits, axis=(1, 2))
 
-    def joint_maps(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> Float[Array, "batch map_height map_width joint"]:
-        """Softmax maps of the joints."""
-        return self.to_maps(self(images))
+    def forward(self, images: Images) -> tuple[JointMaps, Float[Array, "batch 17 17 joint"]]:
+        """(joint maps, pose features) of one pass through the network.
 
-    def pose_features(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> Float[Array, "batch 17 17 joint"]:
-        """Describe the pose for GaitNN: the joint maps' probability on a fixed 17 x 17 grid, one channel a joint.
-
-        The counterpart of the original HumanPoseNN's 17 x 17 x 32 features. Each channel sums to 1, and its expected
-        position is that of the joint map (`ops.carry_to_grid`).
+        The features are the maps' probability on a fixed 17 x 17 grid, one channel a joint: the counterpart of the
+        original HumanPoseNN's 17 x 17 x 32 features. Each channel sums to 1, and its expected position is that of the
+        joint map (`ops.carry_to_grid`).
         """
-        return self.forward(images)[1]
-
-    def forward(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch 17 17 joint"]]:
-        """(joint maps, pose features) of one pass through the network."""
         maps = self.joint_maps(images)
         return maps, ops.carry_to_grid(maps, GRID)

@@ -14,8 +14,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from humanpose import ops
-from humanpose.heatmaps import decode_smoothed
 from humanpose.models.mobilenet_v2 import BatchNorm, draw_kernel
+from humanpose.models.network import Images, JointMaps, PoseFeatures
 from humanpose.models.scoring import ScoringHead, ScoringNetwork, drop_out
 from humanpose.pooling import max_pool
 
@@ -110,8 +110,6 @@ class PartDetector(ScoringNetwork):
     features and logits are float32 whatever it is.
     """
 
-    decode = staticmethod(decode_smoothed)
-    offset = 0.0
     apart = 18.0
 
     def __init__(self, config: PartDetectorConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs) -> None:
@@ -130,8 +128,8 @@ class PartDetector(ScoringNetwork):
         self.head = ScoringHead(channel, config.features, config.joints, STRIDE, rngs=rngs)
 
     def score(
-        self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
-    ) -> tuple[Array, Array]:
+        self, images: Images, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
+    ) -> tuple[PoseFeatures, JointMaps]:
         """(pose features, logits)."""
         features = (images.astype(jnp.float32) / 255).astype(self.dtype)
         features = nnx.relu(self.stem(features, train, lowering))

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
 from humanpose import ops
+from humanpose.heatmaps import decode_smoothed
 from humanpose.models.mobilenet_v2 import draw_kernel
+from humanpose.models.network import Images, JointMaps, PoseFeatures, PoseNetwork
 
 
 class ScoringHead(nnx.Module):
@@ -30,50 +32,31 @@ class ScoringHead(nnx.Module):
         return scored.astype(jnp.float32), painted.astype(jnp.float32) + self.up_bias[...][None, None, None]
 
 
-class ScoringNetwork(nnx.Module):
+class ScoringNetwork(PoseNetwork):
     """What both original networks do with the pose features and the logits of `score`, which each computes its way."""
 
-    def __call__(
-        self,
-        images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"],
-        train: bool = False,
-        lowering: ops.Lowering = "auto",
-        rngs: nnx.Rngs | None = None,
-    ) -> Float[Array, "batch map_height map_width joint"]:
-        """Joint logits, about as large as the image.
+    decode = staticmethod(decode_smoothed)
+    decoding = "argmax"
+    offset = 0.0
 
-        `train` normalises by the batch's statistics, moves the running ones, and drops out with `rngs`.
-        """
+    def __call__(
+        self, images: Images, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
+    ) -> JointMaps:
+        """Joint logits, about as large as the image; with `train`, `rngs` are needed where the config has dropout."""
         return self.score(images, train, lowering, rngs)[1]
 
-    def to_maps(
-        self, logits: Float[Array, "batch map_height map_width joint"]
-    ) -> Float[Array, "batch map_height map_width joint"]:
+    def to_maps(self, logits: JointMaps) -> JointMaps:
         """How probable each joint is at every pixel of its map (sigmoid)."""
         return nnx.sigmoid(logits)
 
-    def joint_maps(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> Float[Array, "batch map_height map_width joint"]:
-        """Sigmoid maps of the joints."""
-        return self.to_maps(self(images))
-
-    def pose_features(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> Float[Array, "batch grid grid feature"]:
-        """The last layer before the joints are painted."""
-        return self.score(images)[0]
-
-    def forward(
-        self, images: Float[Array, "batch height width 3"] | UInt8[Array, "batch height width 3"]
-    ) -> tuple[Float[Array, "batch map_height map_width joint"], Float[Array, "batch grid grid feature"]]:
-        """(joint maps, pose features) of one pass through the network."""
+    def forward(self, images: Images) -> tuple[JointMaps, PoseFeatures]:
+        """(joint maps, pose features) of one pass; the features are the last layer before the joints are painted."""
         features, logits = self.score(images)
         return self.to_maps(logits), features
 
     def score(
-        self, images: Array, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
-    ) -> tuple[Array, Array]:
+        self, images: Images, train: bool = False, lowering: ops.Lowering = "auto", rngs: nnx.Rngs | None = None
+    ) -> tuple[PoseFeatures, JointMaps]:
         """(pose features, logits)."""
         raise NotImplementedError
 
