@@ -16,14 +16,14 @@ PLENTY = 15 << 30
 
 
 def keep_memory() -> None:
-    """Tell malloc to take memory from one place, where it stays.
+    """Tell malloc to take memory from one place, where it stays, however much of it is free.
 
     Nothing happens where there is no mallopt, or where the machine has no PLENTY of memory. To be called before other
     threads allocate. A process that decodes videos is better off without: its threads would wait for each other.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None and os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >= PLENTY:
-        for parameter, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 << 20)):
+        for parameter, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, -1), (TOP_PAD, 64 << 20)):
             mallopt(parameter, value)
 
 
