@@ -52,7 +52,8 @@ def test_a_network_learns_32_walkers_by_heart(config, tmp_path):
 
     def batch_at(step: int) -> dict[str, np.ndarray]:
         rows = sample_indices(step, BATCH, PICTURES, 0)
-        return {"images": images[rows], "keypoints": keypoints[rows], "visible": visible[rows], **nothing}
+        seen = {"visible": visible[rows], "present": visible[rows]}
+        return {"images": images[rows], "keypoints": keypoints[rows], **seen, **nothing}
 
     trained = fit(
         pose.new_model(config), pose.make_loss(config), batch_at, optimizer=config.optimizer, steps=config.steps,
