@@ -8,8 +8,8 @@ trained for: one network for each arm, all from the same start, on photographs 1
 arm differs from the first one, the task's own settings, in what its name says. A run that was interrupted goes on where
 it was, and arms that are finished are not trained again. LSPET does not tell which joints are hidden; what their weight
 is worth is measured with walkers, who are half of the batch in these arms, and on walkers of whom nothing was learned.
-The margin of error at 4,900 joints is about 1.5 percent
-points between unlike networks (one seed each), and far less between two ways to decode the same maps.
+The arm of opinions is there with --opinions FILE, of train/blazepose.py. The margin of error at 4,900 joints is about
+1.5 percent points between unlike networks (one seed each), and far less between two ways to decode the same maps.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from humanpose.datasets.lsp import LSPET_TRAINED, number_of
 from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.record import PoseRecord
 from humanpose.heatmaps import crop_to_heatmap, decode_heatmaps, decode_joint_maps, encode_keypoints, heatmap_to_crop
-from humanpose.losses import mean_square, sigmoid_cross_entropy, spatial_cross_entropy
+from humanpose.losses import mean_square, mixture_targets, sigmoid_cross_entropy, spatial_cross_entropy
 from humanpose.metrics import pck, torso_length
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.preprocess import crop, crop_affine, to_image
@@ -41,7 +41,7 @@ from train.config import OptimizerConfig
 from train.data import Kept, Prefetch, make_batch
 from train.loop import fit
 from train.pose import PHOTOGRAPHS, make_sample
-from train.pose_data import read_lspet
+from train.pose_data import read_lspet, with_opinions
 from train.pose_walkers import walkers_drawer
 
 THRESHOLDS = (0.05, 0.1, 0.2)
@@ -58,7 +58,9 @@ ANNOTATED = [place for place, name in enumerate(JOINTS) if name not in ("pelvis"
 class Arm:
     """One set of choices: a loss with its targets, and an augmentation.
 
-    With a weight of `hidden` joints half of the batch are walkers, whose own bodies hide some.
+    With a weight of `hidden` joints half of the batch are walkers, whose own bodies hide some. With `opinions` the
+    targets heed what BlazePose says of the photographs; `taught` networks learned from walkers alone before, for as
+    many steps.
     """
 
     loss: Callable = spatial_cross_entropy
@@ -66,6 +68,8 @@ class Arm:
     size: float = 1.5
     augment: AugmentConfig = PHOTOGRAPHS
     hidden: float | None = None
+    opinions: bool = False
+    taught: bool = False
 
     @property
     def to_maps(self) -> Callable[[jax.Array], jax.Array]:
@@ -93,14 +97,18 @@ ARMS = {
     "half walkers: their hidden joints weigh 0.7": Arm(hidden=0.7),
     "half walkers: hidden joints weigh as much as others": Arm(hidden=1.0),
     "half walkers: hidden joints weigh nothing": Arm(hidden=0.0),
+    "labels: BlazePose's opinions too": Arm(opinions=True),
+    "start: as a network that learned from walkers": Arm(taught=True),
 }
 
 
 class Photographs:
     """LSPET's photographs, those that are learned from and those that measure; each decoded once."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, opinions: Path | None = None):
         records = [record for record in read_lspet(root) if record.has_extent]
+        if opinions is not None:
+            records = with_opinions(records, opinions)
         self.trained = [record for record in records if number_of(record) <= LSPET_TRAINED]
         self.measured = [record for record in records if number_of(record) > LSPET_TRAINED]
         self._picture = Kept(read_picture)
@@ -163,9 +171,14 @@ def make_loss(arm: Arm, size: tuple[int, int], walkers: int = 0) -> Callable:
                 for real, walker in zip((images, keypoints, visible), drawn, strict=True)
             )
         logits = model(images, train=True)
-        on_map = crop_to_heatmap(keypoints, size, logits.shape[1:3])
-        targets = encode_keypoints(on_map, visible, logits.shape[1:3], arm.kind, arm.size)
-        return arm.loss(logits, targets, visible), {}
+        shape = logits.shape[1:3]
+        on_map = crop_to_heatmap(keypoints, size, shape)
+        if arm.opinions:
+            second = jnp.asarray(batch["opinion"])
+            places = jnp.stack([on_map, crop_to_heatmap(second[..., :2], size, shape)], axis=1)
+            shares = jnp.stack([visible, second[..., 2]], axis=1)
+            return arm.loss(logits, mixture_targets(places, shares, shape, arm.size), shares.max(1)), {}
+        return arm.loss(logits, encode_keypoints(on_map, visible, shape, arm.kind, arm.size), visible), {}
 
     return loss_fn
 
@@ -178,20 +191,26 @@ def train_arm(name: str, options: argparse.Namespace, photographs: Photographs) 
     place = list(ARMS).index(name)
     folder = options.run / f"{place}-{options.width}-{options.height}-{options.batch}-{options.steps}"
     settings = {"arm": name, "loss": arm.loss.__name__, "kind": arm.kind, "size": arm.size, "batch": options.batch,
-                "augment": dataclasses.asdict(arm.augment), "hidden": arm.hidden,
-                **dataclasses.asdict(network)}  # fmt: skip
+                "augment": dataclasses.asdict(arm.augment), "hidden": arm.hidden, "opinions": arm.opinions,
+                "taught": arm.taught, **dataclasses.asdict(network)}  # fmt: skip
     settings = json.loads(json.dumps(settings))
     done = folder / "scores.json"
     if done.is_file() and json.loads(done.read_text())["settings"] == settings:
         return json.loads(done.read_text())["scores"]
     sample = make_sample(photographs.trained, photographs.image, size, arm.augment)
     count = len(photographs.trained)
-    walkers = 0 if arm.hidden is None else options.batch // 2
-    with Prefetch(lambda step: make_batch(step, options.batch - walkers, count, 0, sample)) as batches:
-        model = fit(
-            MobilePose(network, rngs=nnx.Rngs(0)), make_loss(arm, size, walkers), batches, optimizer=OptimizerConfig(),
-            steps=options.steps, directory=folder, config=settings,
-        )  # fmt: skip
+
+    def learn(model: MobilePose, arm: Arm, walkers: int, to: Path) -> MobilePose:
+        with Prefetch(lambda step: make_batch(step, options.batch - walkers, count, 0, sample)) as batches:
+            return fit(
+                model, make_loss(arm, size, walkers), batches, optimizer=OptimizerConfig(), steps=options.steps,
+                directory=to, config=settings,
+            )  # fmt: skip
+
+    model = MobilePose(network, rngs=nnx.Rngs(0))
+    if arm.taught:  # a photograph is there, since batches are made of them, but one of 32
+        model = learn(model, Arm(hidden=0.7), options.batch - 1, folder / "walkers")
+    model = learn(model, arm, 0 if arm.hidden is None else options.batch // 2, folder)
     found = scores(model, arm, photographs)
     written = done.with_suffix(".part")
     written.write_text(json.dumps({"settings": settings, "scores": found}, indent=1))
@@ -217,13 +236,17 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=128, help="height of its crops in pixels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--run", type=Path, default=Path("runs/choices"), help="folder of the arms' runs")
+    parser.add_argument("--opinions", type=Path, help="file of train/blazepose.py, for the arm that heeds it")
     parser.add_argument("--arms", type=int, nargs="+", choices=range(len(ARMS)), default=list(range(len(ARMS))),
                         help="; ".join(f"{place} {name}" for place, name in enumerate(ARMS)))  # fmt: skip
     options = parser.parse_args()
     if options.data is None:
         parser.error("--data: name the folder of data sets, or set GAITNET_DATA")
+    arms = [list(ARMS)[arm] for arm in options.arms]
+    if options.opinions is None:
+        arms = [name for name in arms if not ARMS[name].opinions]
     try:
-        photographs = Photographs(options.data)
+        photographs = Photographs(options.data, options.opinions)
         model, sha256 = load_model(
             options.weights, MobilePoseConfig, lambda config: MobilePose(config, rngs=nnx.Rngs(0))
         )
@@ -233,7 +256,7 @@ def main() -> None:
     print(f"{len(photographs.measured)} photographs, {joints} visible joints; percent within a share of the torso")
     print_scores(f"weights {options.weights}, sha256 {sha256[:12]}", {"as shipped": scores(model, Arm(), photographs)})
     if options.steps:
-        rows = {name: train_arm(name, options, photographs) for name in (list(ARMS)[arm] for arm in options.arms)}
+        rows = {name: train_arm(name, options, photographs) for name in arms}
         print_scores(f"{options.steps} steps of {options.batch}, x{options.width} at {options.height} pixels", rows)
 
 
