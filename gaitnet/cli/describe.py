@@ -26,7 +26,7 @@ Weights = Annotated[
 ]
 Network = Annotated[
     str | None,
-    typer.Option("--network", help="Another pose network: the folder of its checkpoint."),
+    typer.Option("--network", help="Another pose network: pose-wide, which ships too, or a checkpoint's folder."),
 ]
 
 
