@@ -100,3 +100,37 @@ def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
         assert one["keypoint_scores"][0] == pytest.approx(0.7)
     assert len((place / "anna-1+ben.pose.csv").read_text().splitlines()) == 1 + 10 + 6
     assert "not walking" in good("pose", "anna-1+ben.mp4")
+
+
+@pytest.mark.parametrize("count", [2, 0])
+def test_a_screen_does_not_hide_those_who_sit(place, monkeypatch, count):
+    """A screen that flickers behind people who sit still is followed, and is no body: they are searched for then."""
+    described = Walkers.describe
+
+    def describe(self, video, progress=None):
+        (screen,) = described(self, video, progress)
+        nobody = np.zeros((len(screen.frames), 16, 2), np.float32)
+        screen.__dict__.update(
+            boxes=np.tile([50.0, 0, 62, 12], (len(nobody), 1)), keypoints=nobody, probability=nobody[..., 0],
+            reason="not walking",
+        )  # fmt: skip
+        return [screen]
+
+    def joints(image, boxes):
+        sure = np.where(boxes[:, 3] - boxes[:, 1] > 20, 0.8, 0.3)
+        return np.tile(boxes[:, None, :2], (1, 16, 1)).astype(np.float32), np.tile(sure[:, None], 16)
+
+    monkeypatch.setattr(Walkers, "describe", describe)
+    monkeypatch.setattr(Walkers, "detector", standing(count))
+    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
+    done = run("pose", film(place / "meeting.mp4"), "--no-overlay")
+    assert done.exit_code == 0, done.output
+    assert "as with --everybody" in done.stderr
+    assert "--everybody also finds" not in done.stderr  # it was done
+    told = json.loads((place / "meeting.pose.json").read_text())
+    if count:
+        assert [one["reason"] for one in told["people"]] == ["no walk was looked for"] * 2
+        assert [one["bbox"][0] for one in told["annotations"]] == [2, 32] * 10
+    else:  # whoever was followed is still told of
+        assert "joints of 0 of 1 people" in done.stdout
+        assert [one["reason"] for one in told["people"]] == ["not walking"]

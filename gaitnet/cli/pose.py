@@ -130,13 +130,12 @@ def _people(recognizer: "GaitRecognizer", video: Path, everybody: bool) -> "list
     if everybody and recognizer.detector is None:
         raise ValueError("--everybody: these weights hold no detector, by which people are found; leave it out")
     people = [] if everybody else look(recognizer, video)
-    if people:
-        pose_follow.add_joints(recognizer, video, people)
-    elif recognizer.detector is not None:
-        if not everybody:
-            note(f"{video}: nobody was seen walking; every frame is searched instead, as with --everybody")
-        people = pose_follow.everybody(recognizer, video)
-    return people
+    pose_follow.add_joints(recognizer, video, people)
+    if any(one.probability.any() for one in people) or recognizer.detector is None:
+        return people
+    if not everybody:
+        note(f"{video}: nobody was seen walking; every frame is searched instead, as with --everybody")
+    return pose_follow.everybody(recognizer, video) or people
 
 
 def _require_room(target: Path, *endings: str) -> None:

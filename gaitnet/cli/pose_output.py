@@ -165,7 +165,8 @@ def show_people(video: Path, people: "list[Person]") -> None:
     ]
     header = ("person", "seen (s)", "frames", "sure", "least sure joint", "walk")
     table(header, rows, right=(0, 2, 3), title=str(video))
-    if all(one.reason not in (None, NO_WALK) for one in people):
+    searched = not any(one.probability.any() for one in people)  # every frame, since nobody who was followed has joints
+    if not searched and all(one.reason not in (None, NO_WALK) for one in people):
         note("nobody was described as a walker; --everybody also finds those who stand or sit all the time")
 
 
