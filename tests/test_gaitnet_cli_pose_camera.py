@@ -1,7 +1,10 @@
 """`gaitnet pose --camera`: what a camera shows, followed, told as it goes, and written at the end."""
 
+import errno
 import io
 import json
+import os
+import sys
 from itertools import pairwise
 
 import cv2
@@ -12,6 +15,7 @@ from stand_ins import Walkers, bad, checked_as_coco, document, everything, film,
 from gaitnet.cli.pose_camera import live_table
 from gaitnet.overlay import Seen
 from gaitnet.video.read import VideoReader
+from gaitnet.video.write import VideoWriter
 from humanpose.skeleton import JOINTS
 
 
@@ -102,6 +106,50 @@ def test_ctrl_c_keeps_what_there_is(place, camera, monkeypatch):
     assert answer["pictures"] == 3
     assert everything(place) == [f"camera0.pose.{kind}" for kind in ("csv", "json", "jsonl", "mp4")]
     assert camera.released
+
+
+def test_termination_keeps_what_there_is(place, camera, monkeypatch):
+    """SIGTERM unwinds as an exit: what was seen is written as after Ctrl-C, and the exit code stays the signal's."""
+    read = camera.read
+
+    def terminated():
+        if camera.given == 3:
+            sys.exit(143)
+        return read()
+
+    camera.read = terminated
+    assert run("pose", "--camera", 0).exit_code == 143
+    assert everything(place) == [f"camera0.pose.{kind}" for kind in ("csv", "json", "jsonl", "mp4")]
+    assert len(lines(place / "camera0.pose.jsonl")) == 3
+    assert len(json.loads((place / "camera0.pose.json").read_text())["images"]) == 3
+    assert camera.released
+
+
+def test_lines_can_be_read_while_a_camera_is_watched(place, camera):
+    read, there = camera.read, []
+
+    def watched():
+        if camera.given:
+            there.append(len(lines(place / "camera0.pose.jsonl")))
+        return read()
+
+    camera.read = watched
+    good("pose", "--camera", 0)
+    assert there == [1, 2, 3, 4, 5]
+
+
+def test_lines_stay_where_the_film_cannot_be_written(place, camera, monkeypatch):
+    write = VideoWriter.write
+
+    def full(self, image, time=None):
+        if camera.given == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, image, time)
+
+    monkeypatch.setattr(VideoWriter, "write", full)
+    assert "No space left" in bad("pose", "--camera", 0, code=1)
+    assert everything(place) == ["camera0.pose.jsonl"]
+    assert [one["frame"] for one in lines(place / "camera0.pose.jsonl")] == [0, 1, 2]
 
 
 def test_people_before_a_camera_keep_their_numbers(place, camera, monkeypatch):

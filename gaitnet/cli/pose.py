@@ -56,7 +56,8 @@ def pose(
     NAME.pose.json: COCO keypoints (x, y in pixels; v = 2 seen, 1 guessed); of a video also its people, with reasons.
     NAME.pose.csv: one line a person and picture.
     NAME.pose.mp4, .png or a folder NAME.pose: the picture with joints drawn in.
-    cameraN.pose.jsonl: of a camera, also a line a picture: "people", each with "box" and "joints" (x, y, probability).
+    cameraN.pose.jsonl: of a camera, also a line a picture as it is seen: "people", each with "box" and "joints" (x, y,
+    probability).
 
     Of a video, people are found as gaitnet describe finds them: before a still camera whoever moves, else by a network.
     Whoever is followed gets joints, described or not. With --everybody, and by itself where nobody is found so, a

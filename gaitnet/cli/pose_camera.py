@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,11 +35,13 @@ def watch(
 ) -> Watched:
     """Find joints in a camera's pictures until the time is up, the camera ends, or Ctrl-C; keeps what there is then.
 
-    Writes TARGET.jsonl, one line a picture, as it goes, and TARGET.mp4 with the joints drawn in; when it ends, what is
-    written of videos too: TARGET.json in COCO's layout (its own category too if `official`), and TARGET.csv.
+    Writes TARGET.jsonl, one line a picture, which can be read as soon as the picture was looked at and which stays
+    whatever happens then; and TARGET.mp4 with the joints drawn in. When it ends, what is written of videos too:
+    TARGET.json in COCO's layout (its own category too if `official`), and TARGET.csv.
 
     Raises:
         ValueError: there is no such camera, or it gives no picture.
+        SystemExit: the process was told to end, and did so as after Ctrl-C: all is written.
 
     """
     from gaitnet.cli.pose_follow import Follower
@@ -51,9 +52,9 @@ def watch(
     lines, film = target.with_name(target.name + ".jsonl"), target.with_name(target.name + ".mp4")
     most = done = 0
     last = 0.0
+    stopped: BaseException | None = None
     with contextlib.ExitStack() as stack:
         pictures = stack.enter_context(_opened(number))
-        write = stack.enter_context(_line_by_line(lines))
         writer = stack.enter_context(VideoWriter(film)) if overlay else None
         image = pictures()
         if image is None:
@@ -61,6 +62,7 @@ def watch(
         size = image.shape[1], image.shape[0]
         follow = Follower(recognizer)
         follow.prepare(image)
+        told = stack.enter_context(lines.open("w", encoding="utf-8", buffering=1))  # 1: line by line
         show = stack.enter_context(_live_table(number))
         began = time.monotonic()
         try:
@@ -69,7 +71,8 @@ def watch(
                 if seconds is not None and now >= seconds:
                     break
                 people = follow(Frame(done, now, image))
-                write({"frame": done, "time": rounded(now), "people": [_told(one, seen) for one, seen in people]})
+                line = {"frame": done, "time": rounded(now), "people": [_told(one, seen) for one, seen in people]}
+                told.write(json.dumps(line, allow_nan=False) + "\n")
                 if writer is not None:
                     writer.write(draw(image, [seen for _, seen in people]), now)
                 show(people, done / now if now else 0.0)
@@ -77,12 +80,15 @@ def watch(
                 image = pictures()
             else:
                 note(f"camera {number} gave no further picture")
-        except KeyboardInterrupt:  # the usual way to end it
+        except (KeyboardInterrupt, SystemExit) as how:  # the usual way to end it, and SIGTERM
             note("stopped")
+            stopped = how
     pictures_taken = _recorded(lines, f"camera{number}", *size)
     document = coco(pictures_taken, official) | {"people": _records(pictures_taken)}
     written = write_results(target, document, pictures_taken)
-    return Watched(done, last, most, [*written, lines, *([film] if overlay else [])])
+    if isinstance(stopped, SystemExit):
+        raise stopped
+    return Watched(done, last, most, [*written, lines, *([film] if overlay and done else [])])
 
 
 @contextlib.contextmanager
@@ -153,18 +159,6 @@ def _told(number: int, seen: "Seen") -> dict[str, Any]:
             for (x, y), sure in zip(seen.keypoints, seen.probability, strict=True)
         ],
     }
-
-
-@contextlib.contextmanager
-def _line_by_line(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that writes a line; the file has its name once all are written, and is not there if that fails."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            yield lambda line: print(json.dumps(line, allow_nan=False), file=file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
