@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 CERTAIN = 0.4
 """Score from which somebody whom the detector found counts as a person."""
+LEGS, ARMS = LIMB_JOINTS[:6], LIMB_JOINTS[6:]
+"""With hips and with shoulders."""
 NOBODY = 0.4
-"""Median probability of the limbs' joints below which what was followed is no body: of a screen that changed, the
-shipped network is sure by 0.3, of the man who passes it by 0.8."""
+"""Median probability of the arms' joints, and of the legs', below which what was followed is no body: of a screen that
+changed, the shipped network is sure by 0.3, of the man who passes it by 0.8. Somebody whose legs are below the picture
+has arms: all limbs together have 0.37 then."""
 AROUND = 1.0
 """Seconds before and after a picture whose boxes smooth the box in it."""
 
@@ -124,12 +127,13 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
     for one, moments in zip(without, found, strict=True):
         if not moments:
             continue  # a file that does not give the same frames again
-        if np.median(np.stack([sure for _, _, sure in moments])[:, LIMB_JOINTS]) < NOBODY:
+        probability = np.stack([sure for _, _, sure in moments])
+        if max(np.median(probability[:, part]) for part in (ARMS, LEGS)) < NOBODY:
             continue
         rows = [row for row, _, _ in moments]
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
         one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
-        one.probability = np.stack([sure for _, _, sure in moments])
+        one.probability = probability
 
 
 def _smoothed(times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "time 4"]:
