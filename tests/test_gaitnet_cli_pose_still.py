@@ -1,11 +1,15 @@
 """`gaitnet pose` of people who stand, sit, or walk too little to be described."""
 
 import json
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from stand_ins import Walkers, bad, document, everything, film, good, picture, run
 
+from gaitnet.cli.pose_follow import add_joints
+from gaitnet.recognizer import Person
 from gaitnet.video.read import VideoReader
 from humanpose.skeleton import JOINTS
 
@@ -139,3 +143,36 @@ def test_a_screen_does_not_hide_those_who_sit(place, monkeypatch, count):
     else:  # whoever was followed is still told of
         assert "joints of 0 of 1 people" in done.stdout
         assert [one["reason"] for one in told["people"]] == ["not walking"]
+
+
+def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
+    """Beside somebody who does not: places stay where they are in the picture, and sides get their own names back."""
+    frames = np.arange(6)
+    for frame in frames:
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[:, [10, 40]] = 255  # a line through each of the two
+        cv2.imwrite(str(tmp_path / f"{frame}.png"), image)
+
+    def joints(images, boxes):
+        """A network that sees the line in each box: right joints one pixel before it, left ones two pixels behind."""
+        ahead = np.array([{"r_": 1, "l_": -2}.get(name[:2], 0) for name in JOINTS])
+        columns = [
+            x0 + image[0, int(x0) : int(x1), 0].argmax() for image, (x0, _, x1, _) in zip(images, boxes, strict=True)
+        ]
+        x = np.array(columns)[:, None] + ahead
+        sure = np.tile(np.where(ahead == 1, 0.9, 0.6), (len(boxes), 1))
+        return np.stack([x, np.full(x.shape, 20)], axis=-1).astype(np.float32), sure
+
+    people = [
+        Person(
+            number, frames, frames / 25, np.tile([x0, 4.0, x0 + 16, 44], (6, 1)), np.zeros((6, 16, 2), np.float32),
+            np.zeros((6, 16), np.float32), mirrored, reason="partly out of view",
+        )
+        for number, (x0, mirrored) in enumerate([(4.0, True), (32.0, False)])
+    ]  # fmt: skip
+    add_joints(SimpleNamespace(pose=SimpleNamespace(joints=joints)), tmp_path, people)
+    left, right = (dict(zip(JOINTS, one.keypoints[3].tolist(), strict=True)) for one in people)
+    assert (right["r_knee"], right["l_knee"]) == ([41, 20], [38, 20])
+    assert (left["l_knee"], left["r_knee"]) == ([9, 20], [12, 20])
+    sure = dict(zip(JOINTS, people[0].probability[3].tolist(), strict=True))
+    assert (sure["l_knee"], sure["r_knee"]) == (0.9, 0.6)

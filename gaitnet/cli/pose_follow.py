@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from gaitnet.cli.output import bar, note, waiting
 from gaitnet.cli.pose_output import NO_WALK
@@ -13,7 +13,7 @@ from gaitnet.overlay import Label, Seen
 from gaitnet.steady import steady
 from gaitnet.video.read import Frame, VideoReader
 from gaitnet.video.track import Tracker, smooth_box
-from humanpose.skeleton import LIMB_JOINTS
+from humanpose.skeleton import FLIP, LIMB_JOINTS
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer, Person
@@ -100,8 +100,8 @@ def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
 def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]") -> None:
     """Give joints, in place, to those who were followed through a video but not described, and have none yet.
 
-    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are.
-    What moved and is no body (NOBODY) gets none.
+    One more pass through the video, where there is anybody of that kind. As with walkers, boxes are smoothed, and who
+    walks to the left is shown to the network as walking to the right. What moved and is no body (NOBODY) gets none.
     """
     without = [one for one in people if len(one.frames) and not one.probability.any()]
     if not without:
@@ -120,7 +120,8 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
             ]
             if here:
                 boxes = np.array([without[place].boxes[row] for place, row in here], np.float32)
-                keypoints, probability = recognizer.pose.joints(frame.image, boxes)
+                mirrored = np.array([without[place].mirrored for place, _ in here], bool)
+                keypoints, probability = _joints(recognizer, frame.image, boxes, mirrored)
                 for (place, row), *joints in zip(here, keypoints, probability, strict=True):
                     found[place].append((row, *joints))
             progress(done, reader.info.frames)
@@ -134,6 +135,26 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
         one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
         one.probability = probability
+
+
+def _joints(
+    recognizer: "GaitRecognizer",
+    image: UInt8[np.ndarray, "height width 3"],
+    boxes: Float[np.ndarray, "person 4"],
+    mirrored: Bool[np.ndarray, " person"],
+) -> tuple[Float[np.ndarray, "person 16 2"], Float[np.ndarray, "person 16"]]:
+    """Keypoints in the image's pixels, and probability; whoever is `mirrored` is so only for the network."""
+    if not mirrored.any():
+        return recognizer.pose.joints(image, boxes)
+    end, turned = image.shape[1] - 1, np.ascontiguousarray(image[:, ::-1])
+    shown = np.where(mirrored[:, None], boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [end, 0, end, 0], boxes)
+    keypoints, probability = recognizer.pose.joints([turned if one else image for one in mirrored], shown)
+    # what the network calls right in a mirrored picture is left
+    back = keypoints[:, FLIP] * [-1, 1] + [end, 0]
+    return (
+        np.where(mirrored[:, None, None], back, keypoints).astype(np.float32),
+        np.where(mirrored[:, None], probability[:, FLIP], probability),
+    )
 
 
 def _smoothed(times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "time 4"]:
