@@ -1,5 +1,6 @@
 """`gaitnet pose`: joints of a picture, a folder, a video or a camera, to look at and to compute with."""
 
+import contextlib
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -92,19 +93,22 @@ def pose(
     if everybody and (picture or several):
         raise ValueError("--everybody: is for videos; in single pictures everybody is searched for anyway")
     (target,) = result_names([file], output, ".pose")
-    _require_room(target, ".csv", *([] if not overlay else [".png"] if picture else [""] if several else [".mp4"]))
+    ending = ".png" if picture else "" if several else ".mp4"
+    _require_room(target, ".csv", *([ending] if overlay else []))
     recognizer = load(weights, network, flip_test)
+    drawn = target.with_name(target.name + ending) if overlay else None
     people: list[Person] | None = None
-    if several or picture:
-        from gaitnet.cli.pose_pictures import alone
+    with contextlib.ExitStack() as stack:
+        if several or picture:
+            from gaitnet.cli.pose_pictures import alone, renewed
 
-        place = target if several else target.with_name(target.name + ".png")
-        pictures, drawn = alone(recognizer, file, whole, place if overlay else None)
-    else:
-        people = _people(recognizer, file, everybody)
-        pictures, drawn = _film(people, file, target.with_name(target.name + ".mp4") if overlay else None)
-    document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
-    written = write(target, document, pictures) + ([drawn] if drawn else [])
+            place = stack.enter_context(renewed(drawn)) if several and drawn else drawn
+            pictures = alone(recognizer, file, whole, place)
+        else:
+            people = _people(recognizer, file, everybody)
+            pictures = _film(people, file, drawn)
+        document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
+        written = write(target, document, pictures) + ([drawn] if drawn else [])
     if as_json:
         emit(document)
         return
@@ -176,8 +180,8 @@ def _camera(
     )
 
 
-def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list[Picture], Path | None]:
-    """The pictures of a video in which somebody's joints were found."""
+def _film(people: "list[Person]", video: Path, drawn: Path | None) -> list[Picture]:
+    """The pictures of a video in which somebody's joints were found; `drawn` is the video with them drawn in."""
     from gaitnet.overlay import Label, Seen, write_overlay
     from gaitnet.video.read import probe
 
@@ -193,8 +197,7 @@ def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list
         rows = zip(one.boxes, one.keypoints, one.probability, strict=True)
         for frame, time, row in zip(one.frames.tolist(), one.times.tolist(), rows, strict=True):
             moments.setdefault(frame, (time, []))[1].append((number, Seen(*row)))
-    pictures = [
+    return [
         Picture(video.name, frame, time, info.width, info.height, here)
         for frame, (time, here) in sorted(moments.items())
     ]
-    return pictures, drawn

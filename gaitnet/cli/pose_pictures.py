@@ -1,5 +1,9 @@
 """`gaitnet pose` on pictures that have nothing to do with each other: everybody in each of them."""
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,24 +15,37 @@ from gaitnet.cli.pose_follow import CERTAIN
 from gaitnet.cli.pose_output import Picture
 from gaitnet.evaluation.files import write_whole
 from gaitnet.overlay import Label, Seen, draw
-from gaitnet.video.read import VideoError, VideoReader, picture_files
+from gaitnet.video.read import PICTURES, VideoError, VideoReader, picture_files
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer
 
 
-def alone(
-    recognizer: "GaitRecognizer", source: Path, whole: bool, drawn: Path | None
-) -> tuple[list[Picture], Path | None]:
-    """One picture or a folder of them, each by itself; drawn pictures go to `drawn`, a file or a folder like `source`.
+@contextlib.contextmanager
+def renewed(folder: Path) -> Iterator[Path]:
+    """A folder to draw into, whose pictures come into `folder` once everything is done; made if missing.
+
+    Pictures that an earlier run drew there go then, and whatever else lies there stays. If anything fails before,
+    nothing has changed.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as part:
+        yield Path(part)
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            if old.is_file() and old.suffix == ".png" and Path(old.stem).suffix.lower() in PICTURES:
+                old.unlink()
+        for new in Path(part).iterdir():
+            os.replace(new, folder / new.name)
+
+
+def alone(recognizer: "GaitRecognizer", source: Path, whole: bool, drawn: Path | None) -> list[Picture]:
+    """One picture or a folder of them, each by itself; `drawn` is where to draw them, a file or a folder like `source`.
 
     Damaged pictures are told and left out.
     """
     files = [source] if source.is_file() else picture_files(source)
     if not whole and recognizer.detector is None:
         note("these weights hold no detector: each picture is taken as one person, head to feet")
-    if drawn is not None and source.is_dir():
-        drawn.mkdir(parents=True, exist_ok=True)
     pictures = []
     with bar(f"looking at {source.name}", "pictures") as progress:
         for index, file in enumerate(files):
@@ -44,7 +61,7 @@ def alone(
             if drawn is not None:
                 _, encoded = cv2.imencode(".png", draw(image, [seen for _, seen in people])[..., ::-1])
                 write_whole(drawn / f"{file.name}.png" if source.is_dir() else drawn, encoded.tobytes())
-    return pictures, drawn
+    return pictures
 
 
 def _people(recognizer: "GaitRecognizer", image: "np.ndarray", whole: bool) -> "list[tuple[int, Seen]]":
