@@ -87,7 +87,7 @@ def test_a_camera_is_watched_as_long_as_told(place, camera, monkeypatch):
     monkeypatch.setattr("gaitnet.cli.pose_camera.time.monotonic", lambda: float(next(clock)))
     answer = document("pose", "--camera", 0, "--seconds", 3, "--no-overlay")
     files = [f"camera0.pose.{kind}" for kind in ("csv", "json", "jsonl")]
-    assert (answer["camera"], answer["people"], sorted(answer["files"])) == (0, 1, files)
+    assert (answer["camera"], answer["most_people"], sorted(answer["files"])) == (0, 1, files)
     assert answer["pictures"] == len(lines(place / "camera0.pose.jsonl")) == 6
     assert answer["seconds"] == 2.5
     assert everything(place) == files
@@ -164,7 +164,7 @@ def test_people_before_a_camera_keep_their_numbers(place, camera, monkeypatch):
     find.calls = 0
     camera.pictures = 9
     monkeypatch.setattr(Walkers, "detector", staticmethod(find))
-    assert document("pose", "--camera", 0, "--no-overlay")["people"] == 2
+    assert document("pose", "--camera", 0, "--no-overlay")["most_people"] == 2
     places = {}
     for told in lines(place / "camera0.pose.jsonl"):
         assert len(told["people"]) == (1 if told["frame"] == 5 else 2)
@@ -177,24 +177,41 @@ def test_people_before_a_camera_keep_their_numbers(place, camera, monkeypatch):
 def test_what_a_camera_saw_is_written_as_of_a_video(place, camera, monkeypatch):
     """The JSON lines, COCO's layout and the table tell the same; nobody is in the second picture."""
     seen = np.array([[2.0, 4, 18, 44]])
-    found = iter([seen, seen, seen[:0], seen, seen, seen])  # the first is for getting ready
+    found = iter([seen, seen, seen[:0], seen, seen, seen, seen])  # the first is for getting ready
+    camera.pictures = 6
     monkeypatch.setattr(Walkers, "detector", staticmethod(lambda image: ((now := next(found)), np.full(len(now), 0.9))))
     document("pose", "--camera", 0, "--format", "coco", "--no-overlay")
     told = json.loads((place / "camera0.pose.json").read_text())
     checked_as_coco(told)
-    assert [image["frame"] for image in told["images"]] == [0, 2, 3, 4]
+    assert [image["frame"] for image in told["images"]] == [0, 2, 3, 4, 5]
     assert {(image["width"], image["height"], image["file_name"]) for image in told["images"]} == {(64, 48, "camera0")}
     line = lines(place / "camera0.pose.jsonl")[2]["people"][0]
     (one,) = [one for one in told["annotations"] if one["image_id"] == 2 and one["category_id"] == 2]
     assert [one["keypoints"][:2], one["keypoint_scores"][0]] == [line["joints"][0][:2], line["joints"][0][2]]
     assert one["bbox"] == [2, 4, 16, 40]
     assert [(one["person"], one["frames"], one["reason"]) for one in told["people"]] == [
-        (1, 4, "no walk was looked for")
+        (1, 5, "no walk was looked for")
     ]
     rows = (place / "camera0.pose.csv").read_text().splitlines()
     good("pose", film(place / "anna-1.mp4"), "--no-overlay")
     assert rows[0] == (place / "anna-1.pose.csv").read_text().splitlines()[0]
-    assert [row.split(",")[:4:3] for row in rows[1:]] == [["camera0", "1"]] * 4
+    assert [row.split(",")[:4:3] for row in rows[1:]] == [["camera0", "1"]] * 5
+
+
+def test_a_flicker_before_a_camera_is_no_person(place, camera, monkeypatch):
+    """One false box beside somebody, another where nobody is found: told as it goes, and left out at the end."""
+    somebody, false = np.array([[2.0, 4, 18, 44]]), np.array([[40.0, 0, 48, 12]])
+    found = iter([somebody] * 4 + [np.concatenate([somebody, false])] + [somebody] * 2 + [false + 8] + [somebody] * 2)
+    monkeypatch.setattr(Walkers, "detector", staticmethod(lambda image: ((now := next(found)), np.full(len(now), 0.9))))
+    camera.pictures = 9  # and one for getting ready
+    assert document("pose", "--camera", 0, "--no-overlay")["most_people"] == 1
+    assert [len(one["people"]) for one in lines(place / "camera0.pose.jsonl")] == [1, 1, 1, 2, 1, 1, 1, 1, 1]
+    told = json.loads((place / "camera0.pose.json").read_text())
+    assert [(one["person"], one["frames"]) for one in told["people"]] == [(1, 8)]
+    assert [image["frame"] for image in told["images"]] == [0, 1, 2, 3, 4, 5, 7, 8]
+    assert {one["track_id"] for one in told["annotations"]} == {1}
+    rows = (place / "camera0.pose.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[3] for row in rows] == ["1"] * 8
 
 
 def test_no_camera_is_one_sentence(place, camera):

@@ -171,11 +171,11 @@ def _camera(
     if as_json:
         emit({
             "camera": camera, "pictures": watched.pictures, "seconds": rounded(watched.seconds),
-            "people": watched.people, "files": [str(path) for path in watched.files],
+            "most_people": watched.most_people, "files": [str(path) for path in watched.files],
         })  # fmt: skip
         return
     say(
-        f"{watched.pictures} pictures in {watched.seconds:.1f} seconds, at most {watched.people} people in one; "
+        f"{watched.pictures} pictures in {watched.seconds:.1f} seconds, at most {watched.most_people} people in one; "
         f"wrote {', '.join(map(str, watched.files))}"
     )
 
