@@ -68,6 +68,19 @@ def test_drawn_pictures_of_an_earlier_run_go(place):
     assert (place / "photos.pose").stat().st_mode == (place / "photos").stat().st_mode
 
 
+def test_a_damaged_picture_is_told_once_with_the_reason(place):
+    for name in ("a", "c"):
+        picture(place / "photos" / f"{name}.png")
+    (place / "photos" / "b.png").write_bytes(b"no picture")
+    (place / "photos" / "d.png").touch()
+    done = run("pose", "photos", "--no-overlay")
+    assert done.exit_code == 0
+    told = [line for line in done.stderr.splitlines() if "skipped" in line]
+    assert len(told) == 2
+    assert "b.png: is no picture" in told[0]
+    assert "d.png: is empty" in told[1]
+
+
 @pytest.mark.parametrize("earlier", [False, True])
 @pytest.mark.parametrize("step", ["gaitnet.cli.pose_pictures.draw", "gaitnet.cli.pose.write"])
 def test_an_interrupted_folder_leaves_everything_as_it_was(place, monkeypatch, step, earlier):

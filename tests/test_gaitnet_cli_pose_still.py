@@ -176,3 +176,25 @@ def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
     assert (left["l_knee"], left["r_knee"]) == ([9, 20], [12, 20])
     sure = dict(zip(JOINTS, people[0].probability[3].tolist(), strict=True))
     assert (sure["l_knee"], sure["r_knee"]) == (0.9, 0.6)
+
+
+@pytest.mark.parametrize("command", [["anna-1"], ["empty street"], ["anna-1", "--everybody"]])
+def test_damage_is_told_once(place, monkeypatch, command):
+    """By the first of the looks at a video: whoever has no joints yet, the search of every frame, the overlay."""
+    for frame in range(1, 8):
+        picture(place / command[0] / f"{frame}.png")
+    (place / command[0] / "0.png").write_bytes(b"no picture")
+    described = Walkers.describe
+
+    def describe(self, video, progress=None):
+        people = described(self, video, progress)
+        for one in people:
+            one.__dict__.update(probability=np.zeros((7, 16), np.float32), reason="not walking")
+        return people
+
+    monkeypatch.setattr(Walkers, "describe", describe)
+    monkeypatch.setattr(Walkers, "detector", standing())
+    done = run("pose", *command, "--frames")
+    assert done.exit_code == 0, done.output
+    assert "joints of 1 of 1 people in 7" in done.stdout or "joints of 2 of 2 people in 7" in done.stdout
+    assert done.stderr.count("0.png: is no picture") == 1

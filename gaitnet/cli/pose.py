@@ -140,7 +140,7 @@ def _people(recognizer: "GaitRecognizer", video: Path, everybody: bool) -> "list
         return people
     if not everybody:
         note(f"{video}: nobody was seen walking; every frame is searched instead, as with --everybody")
-    return pose_follow.everybody(recognizer, video) or people
+    return pose_follow.everybody(recognizer, video, again=not everybody) or people
 
 
 def _require_room(target: Path, *endings: str) -> None:

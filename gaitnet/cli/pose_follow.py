@@ -1,6 +1,5 @@
 """Joints of whoever is before a camera or in a video, walking or not: found in every picture, and followed."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,16 +68,17 @@ class Follower:
         return sorted(people, key=lambda one: one[0])
 
 
-def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
+def everybody(recognizer: "GaitRecognizer", video: Path, again: bool = False) -> "list[Person]":
     """Everybody in a video whom the detector finds, whether they walk, stand or sit, in the order of their appearance.
 
     One pass, of which only boxes and joints are kept. Nobody is described. Joints are made steady as walkers' are, but
-    keep the sides that the network gave them: only of whoever walks is it known how the legs take turns.
+    keep the sides that the network gave them: only of whoever walks is it known how the legs take turns. Where the
+    video was looked at before, and this is done `again`, its damage is not told again.
     """
     from gaitnet.recognizer import Person
 
     follow, seen_in, pictures = Follower(recognizer), dict[int, list[tuple[int, float, Seen]]](), 0
-    with bar(f"looking at {video.name}") as progress, VideoReader(video) as reader:
+    with bar(f"looking at {video.name}") as progress, VideoReader(video, quiet=again) as reader:
         for pictures, frame in enumerate(reader, 1):
             for number, seen in follow(frame):
                 seen_in.setdefault(number, []).append((frame.index, frame.time, seen))
@@ -109,8 +109,8 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
     for one in without:
         one.boxes = _smoothed(one.times, one.boxes)
     found: list[list[tuple[int, np.ndarray, np.ndarray]]] = [[] for _ in without]
-    with warnings.catch_warnings(), bar(f"looking again at {video.name}") as progress, VideoReader(video) as reader:
-        warnings.simplefilter("ignore")  # damage was told when the people were looked for
+    # damage was told when the people were looked for
+    with bar(f"looking again at {video.name}") as progress, VideoReader(video, quiet=True) as reader:
         for done, frame in enumerate(reader, 1):
             rows = [int(np.searchsorted(one.frames, frame.index)) for one in without]
             here = [

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from gaitnet.cli.pose_follow import CERTAIN
 from gaitnet.cli.pose_output import Picture
 from gaitnet.evaluation.files import write_whole
 from gaitnet.overlay import Label, Seen, draw
-from gaitnet.video.read import PICTURES, VideoError, VideoReader, picture_files
+from gaitnet.video.read import PICTURES, VideoError, VideoReader, VideoWarning, picture_files
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer
@@ -50,11 +51,8 @@ def alone(recognizer: "GaitRecognizer", source: Path, whole: bool, drawn: Path |
     with bar(f"looking at {source.name}", "pictures") as progress:
         for index, file in enumerate(files):
             progress(index, len(files))
-            try:
-                with VideoReader(file) as reader:
-                    image = next(iter(reader)).image
-            except VideoError as error:
-                note(f"warning: {error}; skipped", "yellow")
+            image = _image(file)
+            if image is None:
                 continue
             people = _people(recognizer, image, whole)
             pictures.append(Picture(file.name, 0, 0.0, image.shape[1], image.shape[0], people))
@@ -62,6 +60,20 @@ def alone(recognizer: "GaitRecognizer", source: Path, whole: bool, drawn: Path |
                 _, encoded = cv2.imencode(".png", draw(image, [seen for _, seen in people])[..., ::-1])
                 write_whole(drawn / f"{file.name}.png" if source.is_dir() else drawn, encoded.tobytes())
     return pictures
+
+
+def _image(file: Path) -> "np.ndarray | None":
+    """The picture; None where it is damaged, which is told once, with the reason where there is one."""
+    with warnings.catch_warnings(record=True) as reasons:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", VideoWarning)
+        try:
+            with VideoReader(file) as reader:
+                return next(iter(reader)).image
+        except VideoError as error:
+            told = str(reasons[0].message) if reasons else f"{error}; skipped"
+    note(f"warning: {told}", "yellow")
+    return None
 
 
 def _people(recognizer: "GaitRecognizer", image: "np.ndarray", whole: bool) -> "list[tuple[int, Seen]]":
