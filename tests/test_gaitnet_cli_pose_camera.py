@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import tracemalloc
 from itertools import pairwise
 
 import cv2
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from stand_ins import Walkers, bad, checked_as_coco, document, everything, film, good, run
 
-from gaitnet.cli.pose_camera import live_table
+from gaitnet.cli.pose_camera import Recording, live_table
+from gaitnet.cli.pose_output import coco, write
 from gaitnet.overlay import Seen
 from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter
@@ -212,6 +214,24 @@ def test_a_flicker_before_a_camera_is_no_person(place, camera, monkeypatch):
     assert {one["track_id"] for one in told["annotations"]} == {1}
     rows = (place / "camera0.pose.csv").read_text().splitlines()[1:]
     assert [row.split(",")[3] for row in rows] == ["1"] * 8
+
+
+def test_the_end_of_a_long_watch_needs_little_memory(tmp_path):
+    """A picture after the other: all of them as one document would take ten times as much."""
+    person = {"person": 1, "box": [2, 4, 18, 44], "joints": [[20, 30, 0.9]] * 16}
+    path = tmp_path / "camera0.pose.jsonl"
+    path.write_text("".join(json.dumps({"frame": n, "time": n / 25, "people": [person]}) + "\n" for n in range(500)))
+    recording = Recording(path, "camera0", (64, 48), 5)
+    write(tmp_path / "first", coco(recording), recording)  # whatever is imported or made once
+    tracemalloc.start()
+    try:
+        write(tmp_path / "camera0.pose", coco(recording), recording)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 500_000
+    told = json.loads((tmp_path / "camera0.pose.json").read_text())
+    assert [len(told[key]) for key in ("images", "annotations")] == [500, 500]
 
 
 def test_no_camera_is_one_sentence(place, camera):

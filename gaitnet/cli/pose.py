@@ -110,7 +110,7 @@ def pose(
         document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
         written = write(target, document, pictures) + ([drawn] if drawn else [])
     if as_json:
-        emit(document)
+        say(written[0].read_text(encoding="utf-8").rstrip())
         return
     found = sum(len(one.people) for one in pictures)
     if not found:

@@ -83,13 +83,12 @@ def watch(
         except (KeyboardInterrupt, SystemExit) as how:  # the usual way to end it, and SIGTERM
             note("stopped")
             stopped = how
-    recorded = _Recording(lines, f"camera{number}", size, min(follow.tracker.least_seen, done))
-    taken = list(recorded)
-    document = coco(taken, official) | {"people": list(recorded.people.values())}
-    written = write_results(target, document, taken)
+    recorded = Recording(lines, f"camera{number}", size, min(follow.tracker.least_seen, done))
+    document = coco(recorded, official) | {"people": list(recorded.people.values())}
+    written = write_results(target, document, recorded)
     if isinstance(stopped, SystemExit):
         raise stopped
-    most = max((len(picture.people) for picture in taken), default=0)
+    most = max((len(picture.people) for picture in recorded), default=0)
     return Watched(done, last, most, [*written, lines, *([film] if overlay and done else [])])
 
 
@@ -120,7 +119,7 @@ def _opened(number: int) -> "Iterator[Callable[[], np.ndarray | None]]":
         said.setLogLevel(level)
 
 
-class _Recording:
+class Recording:
     """The pictures with somebody in them, of the lines that were written; and what JSON says of each person.
 
     Whoever is in fewer than `least_seen` pictures is left out: a flicker that never became a person.
@@ -129,7 +128,7 @@ class _Recording:
     def __init__(self, lines: Path, name: str, size: tuple[int, int], least_seen: int) -> None:
         self.lines, self.name, self.size = lines, name, size
         records: dict[int, dict[str, Any]] = {}
-        for told in self._told():
+        for told in self._parsed():
             for number in (one["person"] for one in told["people"]):
                 at = rounded(told["time"], 3)
                 record = records.setdefault(
@@ -140,12 +139,12 @@ class _Recording:
         """By their numbers, as `describe.records` has it of videos."""
 
     def __iter__(self) -> Iterator[Picture]:
-        """The pictures, as often as they are asked for."""
+        """The pictures, one at a time, as often as they are asked for."""
         import numpy as np
 
         from gaitnet.overlay import Seen
 
-        for told in self._told():
+        for told in self._parsed():
             people = []
             for one in told["people"]:
                 if one["person"] in self.people:
@@ -154,7 +153,7 @@ class _Recording:
             if people:
                 yield Picture(self.name, told["frame"], told["time"], *self.size, people)
 
-    def _told(self) -> Iterator[dict[str, Any]]:
+    def _parsed(self) -> Iterator[dict[str, Any]]:
         with self.lines.open(encoding="utf-8") as file:
             yield from map(json.loads, file)
 
