@@ -75,6 +75,8 @@ def write_overlay(
 ) -> None:
     """Write the video again with the people drawn in, one frame in memory at a time.
 
+    Damage was told when the people were found.
+
     Args:
         video: the file or folder of pictures the people were found in.
         people: tracks, in any order; a person is drawn between the first and the last frame of theirs.
@@ -92,7 +94,7 @@ def write_overlay(
         raise ValueError(f"labels: expected one for each of {len(people)} people, got {len(labels)}")
     if Path(path).exists() and Path(path).resolve() == Path(video).resolve():
         raise ValueError(f"path: {path} is the video itself; choose another name for the overlay")
-    with VideoReader(video) as reader, VideoWriter(path, rate=reader.info.rate) as writer:
+    with VideoReader(video, quiet=True) as reader, VideoWriter(path, rate=reader.info.rate) as writer:
         for done, frame in enumerate(reader, 1):
             writer.write(draw(frame.image, seen_at(people, labels, frame.index)), frame.time)
             if progress is not None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from stand_ins import Walkers, checked_as_coco, document, film, good, picture
+from stand_ins import Walkers, checked_as_coco, document, everything, film, good, picture, run
 
 from gaitnet.cli.pose_output import COCO_JOINTS, COCO_SKELETON
 from humanpose.estimator import HumanPoseNN
@@ -51,6 +51,53 @@ def test_a_folder_gives_a_line_a_picture(place, monkeypatch):
     assert told[0] == ["a.png", "2", f"{(15 * 0.5 + 0.15) / 16:.2f}", "l_wrist", "0.15"]
     assert told[1] == [f"…{'b' * 35}.png", *told[0][1:]]
     assert told[2] == ["dark.png", "0"]
+
+
+def test_drawn_pictures_of_an_earlier_run_go(place):
+    """Not what else lies among them."""
+    for name in ("a", "b"):
+        picture(place / "photos" / f"{name}.jpg")
+    good("pose", "photos")
+    kept = [place / "photos.pose" / name for name in ("notes.txt", "own.png")]
+    for path in kept:
+        path.touch()
+    (place / "photos" / "a.jpg").rename(place / "photos" / "c.png")
+    assert "photos.pose" in good("pose", "photos")
+    assert everything(place / "photos.pose") == ["b.jpg.png", "c.png.png", "notes.txt", "own.png"]
+    assert [path.stat().st_size for path in kept] == [0, 0]
+    assert (place / "photos.pose").stat().st_mode == (place / "photos").stat().st_mode
+
+
+def test_a_damaged_picture_is_told_once_with_the_reason(place):
+    for name in ("a", "c"):
+        picture(place / "photos" / f"{name}.png")
+    (place / "photos" / "b.png").write_bytes(b"no picture")
+    (place / "photos" / "d.png").touch()
+    done = run("pose", "photos", "--no-overlay")
+    assert done.exit_code == 0
+    told = [line for line in done.stderr.splitlines() if "skipped" in line]
+    assert len(told) == 2
+    assert "b.png: is no picture" in told[0]
+    assert "d.png: is empty" in told[1]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("step", ["gaitnet.cli.pose_pictures.draw", "gaitnet.cli.pose.write"])
+def test_an_interrupted_folder_leaves_everything_as_it_was(place, monkeypatch, step, earlier):
+    """At the drawings, and at the tables."""
+    for name in ("a", "b"):
+        picture(place / "photos" / f"{name}.png")
+    if earlier:
+        good("pose", "photos")
+        (place / "photos" / "a.png").unlink()
+    before = everything(place)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, interrupted)
+    assert run("pose", "photos").exit_code == 130
+    assert everything(place) == before
 
 
 def test_a_video_gives_a_line_a_person(place):

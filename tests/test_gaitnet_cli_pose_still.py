@@ -1,12 +1,17 @@
 """`gaitnet pose` of people who stand, sit, or walk too little to be described."""
 
 import json
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from stand_ins import Walkers, bad, document, everything, film, good, picture, run
 
+from gaitnet.cli.pose_follow import add_joints
+from gaitnet.recognizer import Person
 from gaitnet.video.read import VideoReader
+from humanpose.skeleton import JOINTS
 
 
 def standing(count=2):
@@ -62,7 +67,11 @@ def test_everybody_is_for_videos_and_needs_a_detector(place):
     assert everything(place) == ["anna-1.mp4", "photos", "photos/a.png"]
 
 
-@pytest.mark.parametrize("sure", [0.7, 0.3])
+WAIST_UP = np.array([0.04 if name[2:] in ("ankle", "knee", "hip") else 0.7 for name in JOINTS])
+"""How sure a network is of somebody whose legs are below the picture."""
+
+
+@pytest.mark.parametrize("sure", [np.full(16, 0.7), WAIST_UP, np.full(16, 0.3)])
 def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
     """As the recognizer gives those whom it followed and did not describe: boxes alone, and not in every frame.
 
@@ -82,14 +91,14 @@ def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
 
     def joints(image, boxes):
         grey = float(image.mean())  # each picture of the film is lighter than the one before
-        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.full((len(boxes), 16), sure)
+        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.tile(sure, (len(boxes), 1))
 
     monkeypatch.setattr(Walkers, "describe", describe)
     monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
     told = document("pose", film(place / "anna-1+ben.mp4"))
     assert [one["reason"] for one in told["people"]] == [None, "not walking"]
     ben = [one for one in told["annotations"] if one["track_id"] == 2]
-    if sure < 0.4:
+    if sure.max() < 0.4:
         assert ben == []
         return
     assert [told["images"][one["image_id"] - 1]["frame"] for one in ben] == [0, 1, 2, 3, 6, 7]
@@ -97,6 +106,96 @@ def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
         greys = [float(frame.image.mean()) for frame in reader]
     for one, frame in zip(ben, (0, 1, 2, 3, 6, 7), strict=True):
         assert one["keypoints"][0] == pytest.approx(10 + greys[frame], abs=2.6)  # made steady: a frame is 5 lighter
-        assert one["keypoint_scores"][0] == pytest.approx(0.7)
+        assert one["keypoint_scores"] == pytest.approx(sure.tolist())
     assert len((place / "anna-1+ben.pose.csv").read_text().splitlines()) == 1 + 10 + 6
     assert "not walking" in good("pose", "anna-1+ben.mp4")
+
+
+@pytest.mark.parametrize("count", [2, 0])
+def test_a_screen_does_not_hide_those_who_sit(place, monkeypatch, count):
+    """A screen that flickers behind people who sit still is followed, and is no body: they are searched for then."""
+    described = Walkers.describe
+
+    def describe(self, video, progress=None):
+        (screen,) = described(self, video, progress)
+        nobody = np.zeros((len(screen.frames), 16, 2), np.float32)
+        screen.__dict__.update(
+            boxes=np.tile([50.0, 0, 62, 12], (len(nobody), 1)), keypoints=nobody, probability=nobody[..., 0],
+            reason="not walking",
+        )  # fmt: skip
+        return [screen]
+
+    def joints(image, boxes):
+        sure = np.where(boxes[:, 3] - boxes[:, 1] > 20, 0.8, 0.3)
+        return np.tile(boxes[:, None, :2], (1, 16, 1)).astype(np.float32), np.tile(sure[:, None], 16)
+
+    monkeypatch.setattr(Walkers, "describe", describe)
+    monkeypatch.setattr(Walkers, "detector", standing(count))
+    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
+    done = run("pose", film(place / "meeting.mp4"), "--no-overlay")
+    assert done.exit_code == 0, done.output
+    assert "as with --everybody" in done.stderr
+    assert "--everybody also finds" not in done.stderr  # it was done
+    told = json.loads((place / "meeting.pose.json").read_text())
+    if count:
+        assert [one["reason"] for one in told["people"]] == ["no walk was looked for"] * 2
+        assert [one["bbox"][0] for one in told["annotations"]] == [2, 32] * 10
+    else:  # whoever was followed is still told of
+        assert "joints of 0 of 1 people" in done.stdout
+        assert [one["reason"] for one in told["people"]] == ["not walking"]
+
+
+def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
+    """Beside somebody who does not: places stay where they are in the picture, and sides get their own names back."""
+    frames = np.arange(6)
+    for frame in frames:
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[:, [10, 40]] = 255  # a line through each of the two
+        cv2.imwrite(str(tmp_path / f"{frame}.png"), image)
+
+    def joints(images, boxes):
+        """A network that sees the line in each box: right joints one pixel before it, left ones two pixels behind."""
+        ahead = np.array([{"r_": 1, "l_": -2}.get(name[:2], 0) for name in JOINTS])
+        columns = [
+            round(x0) + image[0, round(x0) : round(x1), 0].argmax()
+            for image, (x0, _, x1, _) in zip(images, boxes, strict=True)
+        ]
+        x = np.array(columns)[:, None] + ahead
+        sure = np.tile(np.where(ahead == 1, 0.9, 0.6), (len(boxes), 1))
+        return np.stack([x, np.full(x.shape, 20)], axis=-1).astype(np.float32), sure
+
+    people = [
+        Person(
+            number, frames, frames / 25, np.tile([x0, 4.0, x0 + 16, 44], (6, 1)), np.zeros((6, 16, 2), np.float32),
+            np.zeros((6, 16), np.float32), mirrored, reason="partly out of view",
+        )
+        for number, (x0, mirrored) in enumerate([(4.0, True), (32.0, False)])
+    ]  # fmt: skip
+    add_joints(SimpleNamespace(pose=SimpleNamespace(joints=joints)), tmp_path, people)
+    left, right = (dict(zip(JOINTS, one.keypoints[3].round(3).tolist(), strict=True)) for one in people)
+    assert (right["r_knee"], right["l_knee"]) == ([41, 20], [38, 20])
+    assert (left["l_knee"], left["r_knee"]) == ([9, 20], [12, 20])
+    sure = dict(zip(JOINTS, people[0].probability[3].tolist(), strict=True))
+    assert (sure["l_knee"], sure["r_knee"]) == (0.9, 0.6)
+
+
+@pytest.mark.parametrize("command", [["anna-1"], ["empty street"], ["anna-1", "--everybody"]])
+def test_damage_is_told_once(place, monkeypatch, command):
+    """By the first of the looks at a video: whoever has no joints yet, the search of every frame, the overlay."""
+    for frame in range(1, 8):
+        picture(place / command[0] / f"{frame}.png")
+    (place / command[0] / "0.png").write_bytes(b"no picture")
+    described = Walkers.describe
+
+    def describe(self, video, progress=None):
+        people = described(self, video, progress)
+        for one in people:
+            one.__dict__.update(probability=np.zeros((7, 16), np.float32), reason="not walking")
+        return people
+
+    monkeypatch.setattr(Walkers, "describe", describe)
+    monkeypatch.setattr(Walkers, "detector", standing())
+    done = run("pose", *command, "--frames")
+    assert done.exit_code == 0, done.output
+    assert "joints of 1 of 1 people in 7" in done.stdout or "joints of 2 of 2 people in 7" in done.stdout
+    assert done.stderr.count("0.png: is no picture") == 1

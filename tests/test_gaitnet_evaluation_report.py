@@ -219,6 +219,17 @@ def test_files_that_belong_together_appear_together_or_not_at_all(tmp_path):
     assert [path.read_bytes() for path in written] == [b"a", b"b"]
 
 
+def test_long_files_are_written_piece_by_piece(tmp_path):
+    """As they are written whole; only the whole mapping's own values may be iterators."""
+    items = [{"name": "a\nb\u2028", "at": [1, 2.5, None]}, {}, [], "c"]
+    for content in ({}, {"a": items, "b": {"c": [1]}, "d": [], "e": np.float64("nan")}):
+        pieces = {key: iter(value) if isinstance(value, list) else value for key, value in content.items()}
+        assert "".join(files.json_pieces(pieces)) == files.json_text(content)
+    lines = [(1, None), ("a,b", float("nan"))]
+    (path,) = files.write_together({tmp_path / "a.csv": files.csv_pieces(("x", "y"), iter(lines))})
+    assert path.read_bytes().decode() == files.csv_text(("x", "y"), lines) == 'x,y\r\n1,\r\n"a,b",\r\n'
+
+
 def test_bars_without_an_interval_keep_their_numbers():
     """As of a set with one person alone; a label at no height would be left out, with a warning."""
     with_none = plots.bars_plot({"knee": (3.0, np.nan, np.nan), "mean": (4.0, np.nan, np.nan)}, unit="px")

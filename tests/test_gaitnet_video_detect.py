@@ -330,6 +330,13 @@ def test_somebody_is_followed_by_a_camera_that_moves(data_root):
     assert max(without, default=0) < 20
 
 
+def test_a_look_ahead_leaves_damage_to_be_told_by_the_look_itself(tmp_path):
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    for frame in range(1, 4):
+        cv2.imwrite(str(tmp_path / f"{frame}.png"), np.zeros((20, 30, 3), np.uint8))
+    PersonDetector().prime(tmp_path)  # warnings are errors
+
+
 def test_real_walker_is_found(data_root):
     """A dark clip with cast shadows: somebody stands in view in frames 30..80, nobody in 105..150."""
     film = data_root / "kth_walking" / "person12_walking_d4_uncomp.mp4"

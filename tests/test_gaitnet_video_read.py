@@ -124,6 +124,8 @@ def test_damaged_picture_is_skipped_with_a_warning(tmp_path):
     (tmp_path / "b.png").write_bytes(b"no picture")
     with pytest.warns(VideoWarning, match=r"b\.png"):
         assert len(list(read_video(tmp_path))) == 1
+    with VideoReader(tmp_path, quiet=True) as reader:  # warnings are errors
+        assert len(list(reader)) == 1
 
 
 def test_cut_off_film_is_used_as_far_as_it_goes(tmp_path):

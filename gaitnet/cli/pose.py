@@ -1,5 +1,6 @@
 """`gaitnet pose`: joints of a picture, a folder, a video or a camera, to look at and to compute with."""
 
+import contextlib
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -56,7 +57,8 @@ def pose(
     NAME.pose.json: COCO keypoints (x, y in pixels; v = 2 seen, 1 guessed); of a video also its people, with reasons.
     NAME.pose.csv: one line a person and picture.
     NAME.pose.mp4, .png or a folder NAME.pose: the picture with joints drawn in.
-    cameraN.pose.jsonl: of a camera, also a line a picture: "people", each with "box" and "joints" (x, y, probability).
+    cameraN.pose.jsonl: of a camera, also a line a picture as it is seen: "people", each with "box" and "joints" (x, y,
+    probability).
 
     Of a video, people are found as gaitnet describe finds them: before a still camera whoever moves, else by a network.
     Whoever is followed gets joints, described or not. With --everybody, and by itself where nobody is found so, a
@@ -91,21 +93,24 @@ def pose(
     if everybody and (picture or several):
         raise ValueError("--everybody: is for videos; in single pictures everybody is searched for anyway")
     (target,) = result_names([file], output, ".pose")
-    _require_room(target, ".csv", *([] if not overlay else [".png"] if picture else [""] if several else [".mp4"]))
+    ending = ".png" if picture else "" if several else ".mp4"
+    _require_room(target, ".csv", *([ending] if overlay else []))
     recognizer = load(weights, network, flip_test)
+    drawn = target.with_name(target.name + ending) if overlay else None
     people: list[Person] | None = None
-    if several or picture:
-        from gaitnet.cli.pose_pictures import alone
+    with contextlib.ExitStack() as stack:
+        if several or picture:
+            from gaitnet.cli.pose_pictures import alone, renewed
 
-        place = target if several else target.with_name(target.name + ".png")
-        pictures, drawn = alone(recognizer, file, whole, place if overlay else None)
-    else:
-        people = _people(recognizer, file, everybody)
-        pictures, drawn = _film(people, file, target.with_name(target.name + ".mp4") if overlay else None)
-    document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
-    written = write(target, document, pictures) + ([drawn] if drawn else [])
+            place = stack.enter_context(renewed(drawn)) if several and drawn else drawn
+            pictures = alone(recognizer, file, whole, place)
+        else:
+            people = _people(recognizer, file, everybody)
+            pictures = _film(people, file, drawn)
+        document = coco(pictures, form is Format.coco) | ({} if people is None else {"people": records(people)})
+        written = write(target, document, pictures) + ([drawn] if drawn else [])
     if as_json:
-        emit(document)
+        say(written[0].read_text(encoding="utf-8").rstrip())
         return
     found = sum(len(one.people) for one in pictures)
     if not found:
@@ -130,13 +135,12 @@ def _people(recognizer: "GaitRecognizer", video: Path, everybody: bool) -> "list
     if everybody and recognizer.detector is None:
         raise ValueError("--everybody: these weights hold no detector, by which people are found; leave it out")
     people = [] if everybody else look(recognizer, video)
-    if people:
-        pose_follow.add_joints(recognizer, video, people)
-    elif recognizer.detector is not None:
-        if not everybody:
-            note(f"{video}: nobody was seen walking; every frame is searched instead, as with --everybody")
-        people = pose_follow.everybody(recognizer, video)
-    return people
+    pose_follow.add_joints(recognizer, video, people)
+    if any(one.probability.any() for one in people) or recognizer.detector is None:
+        return people
+    if not everybody:
+        note(f"{video}: nobody was seen walking; every frame is searched instead, as with --everybody")
+    return pose_follow.everybody(recognizer, video, again=not everybody) or people
 
 
 def _require_room(target: Path, *endings: str) -> None:
@@ -167,17 +171,17 @@ def _camera(
     if as_json:
         emit({
             "camera": camera, "pictures": watched.pictures, "seconds": rounded(watched.seconds),
-            "people": watched.people, "files": [str(path) for path in watched.files],
+            "most_people": watched.most_people, "files": [str(path) for path in watched.files],
         })  # fmt: skip
         return
     say(
-        f"{watched.pictures} pictures in {watched.seconds:.1f} seconds, at most {watched.people} people in one; "
+        f"{watched.pictures} pictures in {watched.seconds:.1f} seconds, at most {watched.most_people} people in one; "
         f"wrote {', '.join(map(str, watched.files))}"
     )
 
 
-def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list[Picture], Path | None]:
-    """The pictures of a video in which somebody's joints were found."""
+def _film(people: "list[Person]", video: Path, drawn: Path | None) -> list[Picture]:
+    """The pictures of a video in which somebody's joints were found; `drawn` is the video with them drawn in."""
     from gaitnet.overlay import Label, Seen, write_overlay
     from gaitnet.video.read import probe
 
@@ -193,8 +197,7 @@ def _film(people: "list[Person]", video: Path, drawn: Path | None) -> tuple[list
         rows = zip(one.boxes, one.keypoints, one.probability, strict=True)
         for frame, time, row in zip(one.frames.tolist(), one.times.tolist(), rows, strict=True):
             moments.setdefault(frame, (time, []))[1].append((number, Seen(*row)))
-    pictures = [
+    return [
         Picture(video.name, frame, time, info.width, info.height, here)
         for frame, (time, here) in sorted(moments.items())
     ]
-    return pictures, drawn

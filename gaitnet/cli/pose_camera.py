@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ class Watched(NamedTuple):
 
     pictures: int
     seconds: float
-    people: int
+    most_people: int
     files: list[Path]
 
 
@@ -36,11 +35,14 @@ def watch(
 ) -> Watched:
     """Find joints in a camera's pictures until the time is up, the camera ends, or Ctrl-C; keeps what there is then.
 
-    Writes TARGET.jsonl, one line a picture, as it goes, and TARGET.mp4 with the joints drawn in; when it ends, what is
-    written of videos too: TARGET.json in COCO's layout (its own category too if `official`), and TARGET.csv.
+    Writes TARGET.jsonl, one line a picture, which can be read as soon as the picture was looked at and which stays
+    whatever happens then; and TARGET.mp4 with the joints drawn in. When it ends, what is written of videos too:
+    TARGET.json in COCO's layout (its own category too if `official`), and TARGET.csv. What was there too briefly to be
+    a person (`Tracker.least_seen`) is in the lines and the film, which cannot know yet, and nowhere else.
 
     Raises:
         ValueError: there is no such camera, or it gives no picture.
+        SystemExit: the process was told to end, and did so as after Ctrl-C: all is written.
 
     """
     from gaitnet.cli.pose_follow import Follower
@@ -49,11 +51,10 @@ def watch(
     from gaitnet.video.write import VideoWriter
 
     lines, film = target.with_name(target.name + ".jsonl"), target.with_name(target.name + ".mp4")
-    most = done = 0
-    last = 0.0
+    done, last = 0, 0.0
+    stopped: BaseException | None = None
     with contextlib.ExitStack() as stack:
         pictures = stack.enter_context(_opened(number))
-        write = stack.enter_context(_line_by_line(lines))
         writer = stack.enter_context(VideoWriter(film)) if overlay else None
         image = pictures()
         if image is None:
@@ -61,6 +62,7 @@ def watch(
         size = image.shape[1], image.shape[0]
         follow = Follower(recognizer)
         follow.prepare(image)
+        told = stack.enter_context(lines.open("w", encoding="utf-8", buffering=1))  # 1: line by line
         show = stack.enter_context(_live_table(number))
         began = time.monotonic()
         try:
@@ -69,20 +71,25 @@ def watch(
                 if seconds is not None and now >= seconds:
                     break
                 people = follow(Frame(done, now, image))
-                write({"frame": done, "time": rounded(now), "people": [_told(one, seen) for one, seen in people]})
+                line = {"frame": done, "time": rounded(now), "people": [_told(one, seen) for one, seen in people]}
+                told.write(json.dumps(line, allow_nan=False) + "\n")
                 if writer is not None:
                     writer.write(draw(image, [seen for _, seen in people]), now)
                 show(people, done / now if now else 0.0)
-                done, last, most = done + 1, now, max(most, len(people))
+                done, last = done + 1, now
                 image = pictures()
             else:
                 note(f"camera {number} gave no further picture")
-        except KeyboardInterrupt:  # the usual way to end it
+        except (KeyboardInterrupt, SystemExit) as how:  # the usual way to end it, and SIGTERM
             note("stopped")
-    pictures_taken = _recorded(lines, f"camera{number}", *size)
-    document = coco(pictures_taken, official) | {"people": _records(pictures_taken)}
-    written = write_results(target, document, pictures_taken)
-    return Watched(done, last, most, [*written, lines, *([film] if overlay else [])])
+            stopped = how
+    recorded = Recording(lines, f"camera{number}", size, min(follow.tracker.least_seen, done))
+    document = coco(recorded, official) | {"people": list(recorded.people.values())}
+    written = write_results(target, document, recorded)
+    if isinstance(stopped, SystemExit):
+        raise stopped
+    most = max((len(picture.people) for picture in recorded), default=0)
+    return Watched(done, last, most, [*written, lines, *([film] if overlay and done else [])])
 
 
 @contextlib.contextmanager
@@ -112,35 +119,43 @@ def _opened(number: int) -> "Iterator[Callable[[], np.ndarray | None]]":
         said.setLogLevel(level)
 
 
-def _recorded(lines: Path, name: str, width: int, height: int) -> list[Picture]:
-    """The pictures with somebody in them, of the lines that were written; a camera may have been watched for long."""
-    import numpy as np
+class Recording:
+    """The pictures with somebody in them, of the lines that were written; and what JSON says of each person.
 
-    from gaitnet.overlay import Seen
+    Whoever is in fewer than `least_seen` pictures is left out: a flicker that never became a person.
+    """
 
-    pictures = []
-    with lines.open(encoding="utf-8") as file:
-        for told in map(json.loads, file):
+    def __init__(self, lines: Path, name: str, size: tuple[int, int], least_seen: int) -> None:
+        self.lines, self.name, self.size = lines, name, size
+        records: dict[int, dict[str, Any]] = {}
+        for told in self._parsed():
+            for number in (one["person"] for one in told["people"]):
+                at = rounded(told["time"], 3)
+                record = records.setdefault(
+                    number, {"person": number, "from": at, "to": at, "frames": 0, "windows": 0, "reason": NO_WALK}
+                )
+                record["to"], record["frames"] = at, record["frames"] + 1
+        self.people = {number: records[number] for number in sorted(records) if records[number]["frames"] >= least_seen}
+        """By their numbers, as `describe.records` has it of videos."""
+
+    def __iter__(self) -> Iterator[Picture]:
+        """The pictures, one at a time, as often as they are asked for."""
+        import numpy as np
+
+        from gaitnet.overlay import Seen
+
+        for told in self._parsed():
             people = []
             for one in told["people"]:
-                joints = np.array(one["joints"], np.float32)
-                people.append((one["person"], Seen(np.array(one["box"], np.float32), joints[:, :2], joints[:, 2])))
+                if one["person"] in self.people:
+                    joints = np.array(one["joints"], np.float32)
+                    people.append((one["person"], Seen(np.array(one["box"], np.float32), joints[:, :2], joints[:, 2])))
             if people:
-                pictures.append(Picture(name, told["frame"], told["time"], width, height, people))
-    return pictures
+                yield Picture(self.name, told["frame"], told["time"], *self.size, people)
 
-
-def _records(pictures: list[Picture]) -> list[dict[str, Any]]:
-    """What JSON says of each person, as `describe.records` has it of videos."""
-    told: dict[int, dict[str, Any]] = {}
-    for picture in pictures:
-        for number, _ in picture.people:
-            at = rounded(picture.time, 3)
-            one = told.setdefault(
-                number, {"person": number, "from": at, "to": at, "frames": 0, "windows": 0, "reason": NO_WALK}
-            )
-            one["to"], one["frames"] = at, one["frames"] + 1
-    return [told[number] for number in sorted(told)]
+    def _parsed(self) -> Iterator[dict[str, Any]]:
+        with self.lines.open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
 
 
 def _told(number: int, seen: "Seen") -> dict[str, Any]:
@@ -153,18 +168,6 @@ def _told(number: int, seen: "Seen") -> dict[str, Any]:
             for (x, y), sure in zip(seen.keypoints, seen.probability, strict=True)
         ],
     }
-
-
-@contextlib.contextmanager
-def _line_by_line(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that writes a line; the file has its name once all are written, and is not there if that fails."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            yield lambda line: print(json.dumps(line, allow_nan=False), file=file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,10 @@
 """Joints of whoever is before a camera or in a video, walking or not: found in every picture, and followed."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from gaitnet.cli.output import bar, note, waiting
 from gaitnet.cli.pose_output import NO_WALK
@@ -13,16 +12,19 @@ from gaitnet.overlay import Label, Seen
 from gaitnet.steady import steady
 from gaitnet.video.read import Frame, VideoReader
 from gaitnet.video.track import Tracker, smooth_box
-from humanpose.skeleton import LIMB_JOINTS
+from humanpose.skeleton import FLIP, LIMB_JOINTS
 
 if TYPE_CHECKING:
     from gaitnet.recognizer import GaitRecognizer, Person
 
 CERTAIN = 0.4
 """Score from which somebody whom the detector found counts as a person."""
+LEGS, ARMS = LIMB_JOINTS[:6], LIMB_JOINTS[6:]
+"""With hips and with shoulders."""
 NOBODY = 0.4
-"""Median probability of the limbs' joints below which what was followed is no body: of a screen that changed, the
-shipped network is sure by 0.3, of the man who passes it by 0.8."""
+"""Median probability of the arms' joints, and of the legs', below which what was followed is no body: of a screen that
+changed, the shipped network is sure by 0.3, of the man who passes it by 0.8. Somebody whose legs are below the picture
+has arms: all limbs together have 0.37 then."""
 AROUND = 1.0
 """Seconds before and after a picture whose boxes smooth the box in it."""
 
@@ -66,16 +68,17 @@ class Follower:
         return sorted(people, key=lambda one: one[0])
 
 
-def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
+def everybody(recognizer: "GaitRecognizer", video: Path, again: bool = False) -> "list[Person]":
     """Everybody in a video whom the detector finds, whether they walk, stand or sit, in the order of their appearance.
 
     One pass, of which only boxes and joints are kept. Nobody is described. Joints are made steady as walkers' are, but
-    keep the sides that the network gave them: only of whoever walks is it known how the legs take turns.
+    keep the sides that the network gave them: only of whoever walks is it known how the legs take turns. Where the
+    video was looked at before, and this is done `again`, its damage is not told again.
     """
     from gaitnet.recognizer import Person
 
     follow, seen_in, pictures = Follower(recognizer), dict[int, list[tuple[int, float, Seen]]](), 0
-    with bar(f"looking at {video.name}") as progress, VideoReader(video) as reader:
+    with bar(f"looking at {video.name}") as progress, VideoReader(video, quiet=again) as reader:
         for pictures, frame in enumerate(reader, 1):
             for number, seen in follow(frame):
                 seen_in.setdefault(number, []).append((frame.index, frame.time, seen))
@@ -97,8 +100,8 @@ def everybody(recognizer: "GaitRecognizer", video: Path) -> "list[Person]":
 def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]") -> None:
     """Give joints, in place, to those who were followed through a video but not described, and have none yet.
 
-    One more pass through the video, where there is anybody of that kind. Their boxes are smoothed, as walkers' are.
-    What moved and is no body (NOBODY) gets none.
+    One more pass through the video, where there is anybody of that kind. As with walkers, boxes are smoothed, and who
+    walks to the left is shown to the network as walking to the right. What moved and is no body (NOBODY) gets none.
     """
     without = [one for one in people if len(one.frames) and not one.probability.any()]
     if not without:
@@ -106,8 +109,8 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
     for one in without:
         one.boxes = _smoothed(one.times, one.boxes)
     found: list[list[tuple[int, np.ndarray, np.ndarray]]] = [[] for _ in without]
-    with warnings.catch_warnings(), bar(f"looking again at {video.name}") as progress, VideoReader(video) as reader:
-        warnings.simplefilter("ignore")  # damage was told when the people were looked for
+    # damage was told when the people were looked for
+    with bar(f"looking again at {video.name}") as progress, VideoReader(video, quiet=True) as reader:
         for done, frame in enumerate(reader, 1):
             rows = [int(np.searchsorted(one.frames, frame.index)) for one in without]
             here = [
@@ -117,19 +120,41 @@ def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]"
             ]
             if here:
                 boxes = np.array([without[place].boxes[row] for place, row in here], np.float32)
-                keypoints, probability = recognizer.pose.joints(frame.image, boxes)
+                mirrored = np.array([without[place].mirrored for place, _ in here], bool)
+                keypoints, probability = _joints(recognizer, frame.image, boxes, mirrored)
                 for (place, row), *joints in zip(here, keypoints, probability, strict=True):
                     found[place].append((row, *joints))
             progress(done, reader.info.frames)
     for one, moments in zip(without, found, strict=True):
         if not moments:
             continue  # a file that does not give the same frames again
-        if np.median(np.stack([sure for _, _, sure in moments])[:, LIMB_JOINTS]) < NOBODY:
+        probability = np.stack([sure for _, _, sure in moments])
+        if max(np.median(probability[:, part]) for part in (ARMS, LEGS)) < NOBODY:
             continue
         rows = [row for row, _, _ in moments]
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
         one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
-        one.probability = np.stack([sure for _, _, sure in moments])
+        one.probability = probability
+
+
+def _joints(
+    recognizer: "GaitRecognizer",
+    image: UInt8[np.ndarray, "height width 3"],
+    boxes: Float[np.ndarray, "person 4"],
+    mirrored: Bool[np.ndarray, " person"],
+) -> tuple[Float[np.ndarray, "person 16 2"], Float[np.ndarray, "person 16"]]:
+    """Keypoints in the image's pixels, and probability; whoever is `mirrored` is so only for the network."""
+    if not mirrored.any():
+        return recognizer.pose.joints(image, boxes)
+    end, turned = image.shape[1] - 1, np.ascontiguousarray(image[:, ::-1])
+    shown = np.where(mirrored[:, None], boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [end, 0, end, 0], boxes)
+    keypoints, probability = recognizer.pose.joints([turned if one else image for one in mirrored], shown)
+    # what the network calls right in a mirrored picture is left
+    back = keypoints[:, FLIP] * [-1, 1] + [end, 0]
+    return (
+        np.where(mirrored[:, None, None], back, keypoints).astype(np.float32),
+        np.where(mirrored[:, None], probability[:, FLIP], probability),
+    )
 
 
 def _smoothed(times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "time 4"]:

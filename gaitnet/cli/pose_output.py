@@ -1,5 +1,7 @@
 """What `gaitnet pose` writes of the joints that it found: COCO's layout, tables, and a table on the terminal."""
 
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,31 +46,37 @@ class Picture(NamedTuple):
     people: "list[tuple[int, Seen]]"
 
 
-def coco(pictures: list[Picture], official: bool = False) -> dict[str, Any]:
+def coco(pictures: Iterable[Picture], official: bool = False) -> dict[str, Any]:
     """COCO's layout for keypoints; `keypoint_scores` and `track_id` go beyond it.
 
     Everybody is annotated with this project's 16 joints. With `official` everybody is annotated twice: as COCO's own
     category "person" with its 17 keypoints, of which those of the face are never there, and as "person, 16 joints".
+    Images and annotations are iterators: a camera may have been watched for long.
     """
     categories = _categories(official)
-    annotations: list[dict[str, Any]] = []
+    about = {"info": {"description": "joints found by gaitnet pose", "version": "1.0"}, "licenses": []}
+    return (about if official else {}) | {
+        "images": _images(pictures), "annotations": _annotations(pictures, categories), "categories": categories,
+    }  # fmt: skip
+
+
+def _images(pictures: Iterable[Picture]) -> Iterator[dict[str, Any]]:
+    for image_id, picture in enumerate(pictures, 1):
+        yield {
+            "id": image_id, "file_name": picture.file, "width": picture.width, "height": picture.height,
+            "frame": picture.frame, "time": rounded(picture.time),
+        }  # fmt: skip
+
+
+def _annotations(pictures: Iterable[Picture], categories: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    identity = itertools.count(1)
     for image_id, picture in enumerate(pictures, 1):
         for number, seen in picture.people:
             for category in categories:
-                annotations.append(
-                    {"id": len(annotations) + 1, "image_id": image_id, "category_id": category["id"]}
-                    | {"track_id": number}
+                yield (
+                    {"id": next(identity), "image_id": image_id, "category_id": category["id"], "track_id": number}
                     | _annotation(seen, category["keypoints"])
                 )
-    images = [
-        {
-            "id": image_id, "file_name": picture.file, "width": picture.width, "height": picture.height,
-            "frame": picture.frame, "time": rounded(picture.time),
-        }
-        for image_id, picture in enumerate(pictures, 1)
-    ]  # fmt: skip
-    about = {"info": {"description": "joints found by gaitnet pose", "version": "1.0"}, "licenses": []}
-    return (about if official else {}) | {"images": images, "annotations": annotations, "categories": categories}
 
 
 def _categories(official: bool) -> list[dict[str, Any]]:
@@ -108,9 +116,9 @@ def _annotation(seen: "Seen", names: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(target: Path, document: dict[str, Any], pictures: list[Picture]) -> list[Path]:
-    """Write TARGET.json and TARGET.csv, both or none."""
-    from gaitnet.evaluation.files import csv_text, json_text, write_together
+def write(target: Path, document: dict[str, Any], pictures: Iterable[Picture]) -> list[Path]:
+    """Write TARGET.json and TARGET.csv, both or none, piece by piece; the document's iterators are used up."""
+    from gaitnet.evaluation.files import csv_pieces, json_pieces, write_together
     from humanpose.skeleton import JOINTS
 
     header = ["file", "frame", "time", "person", "x0", "y0", "x1", "y1"]
@@ -126,7 +134,7 @@ def write(target: Path, document: dict[str, Any], pictures: list[Picture]) -> li
         for number, seen in picture.people
     )
     text, sheet = (target.with_name(target.name + ending) for ending in (".json", ".csv"))
-    return write_together({text: json_text(document), sheet: csv_text(header, lines)})
+    return write_together({text: json_pieces(document), sheet: csv_pieces(header, lines)})
 
 
 def show_joints(picture: Picture) -> None:
@@ -165,7 +173,8 @@ def show_people(video: Path, people: "list[Person]") -> None:
     ]
     header = ("person", "seen (s)", "frames", "sure", "least sure joint", "walk")
     table(header, rows, right=(0, 2, 3), title=str(video))
-    if all(one.reason not in (None, NO_WALK) for one in people):
+    searched = not any(one.probability.any() for one in people)  # every frame, since nobody who was followed has joints
+    if not searched and all(one.reason not in (None, NO_WALK) for one in people):
         note("nobody was described as a walker; --everybody also finds those who stand or sit all the time")
 
 

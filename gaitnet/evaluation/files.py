@@ -3,11 +3,12 @@
 import csv
 import errno
 import io
+import itertools
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     return write_together({Path(path): content})[0]
 
 
-def write_together(contents: Mapping[Path, str | bytes]) -> list[Path]:
-    """Write files that appear complete, and all of them or none.
+def write_together(contents: Mapping[Path, str | bytes | Iterator[str]]) -> list[Path]:
+    """Write files that appear complete, and all of them or none; an iterator's text is never held whole.
 
     Raises:
         OSError: a folder is missing or not writable, a folder has one of the names, or the disk is full; nothing is
@@ -34,9 +35,11 @@ def write_together(contents: Mapping[Path, str | bytes]) -> list[Path]:
         for path, content in contents.items():
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
             parts[path] = Path(name)
+            pieces: Iterable[str | bytes] = content if isinstance(content, Iterator) else [content]
             with os.fdopen(handle, "wb") as file:
-                # half a surrogate, as names in foreign files have it, is no letter of UTF-8; JSON reads its escape
-                file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+                for piece in pieces:
+                    # half a surrogate, as names in foreign files have it, is no letter of UTF-8; JSON reads its escape
+                    file.write(piece.encode("utf-8", "backslashreplace") if isinstance(piece, str) else piece)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private, a report is not
@@ -55,12 +58,15 @@ def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object
 
 def csv_text(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """A table as `write_csv` writes it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    for line in lines:
-        writer.writerow(["" if value is None or value != value else value for value in map(_plain, line)])
-    return text.getvalue()
+    return "".join(csv_pieces(header, lines))
+
+
+def csv_pieces(header: Sequence[str], lines: Iterable[Sequence[object]]) -> Iterator[str]:
+    """What `csv_text` gives, line by line."""
+    for line in itertools.chain([header], lines):
+        text = io.StringIO()
+        csv.writer(text).writerow(["" if value is None or value != value else value for value in map(_plain, line)])
+        yield text.getvalue()
 
 
 def write_json(path: Path, content: object) -> Path:
@@ -71,6 +77,27 @@ def write_json(path: Path, content: object) -> Path:
 def json_text(content: object) -> str:
     """What `write_json` writes."""
     return json.dumps(_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def json_pieces(content: Mapping[str, object]) -> Iterator[str]:
+    """What `json_text` gives of a mapping, piece by piece; a value that is an iterator is a list, never held whole."""
+    opening = "{"
+    for key, value in content.items():
+        yield f"{opening}\n  {json.dumps(key, ensure_ascii=False)}: "
+        opening = ","
+        if isinstance(value, Iterator):
+            before = "["
+            for item in value:
+                yield f"{before}\n    {_indented(item, 4)}"
+                before = ","
+            yield "[]" if before == "[" else "\n  ]"
+        else:
+            yield _indented(value, 2)
+    yield "\n}\n" if content else "{}\n"
+
+
+def _indented(value: object, by: int) -> str:
+    return json_text(value).rstrip("\n").replace("\n", "\n" + " " * by)
 
 
 def _plain(value: object) -> object:

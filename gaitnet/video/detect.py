@@ -40,11 +40,14 @@ class PersonDetector:
         self.background = BackgroundModel()
 
     def prime(self, path: str | Path) -> None:
-        """Learn the still scene ahead, from frames spread over the beginning of the video at `path`."""
+        """Learn the still scene ahead, from frames spread over the beginning of the video at `path`.
+
+        Damage is for whoever reads the video then to tell of.
+        """
         memory, samples = self.background.memory, 60
         length = min(probe(path).duration or memory, memory)
         step = max(length / samples, 1e-3)
-        with VideoReader(path, every=step) as reader:
+        with VideoReader(path, every=step, quiet=True) as reader:
             self.background.prime(frame for frame, _ in zip(reader, range(samples), strict=False))
 
     def __call__(self, frame: Frame) -> Detections:

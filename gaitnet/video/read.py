@@ -54,13 +54,13 @@ class VideoInfo(NamedTuple):
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Size, rate and length of a video, from its header and its first picture.
+    """Size, rate and length of a video, from its header and its first picture; of damage it does not tell.
 
     Raises:
         VideoError: nothing can be read; the same sentences as `VideoReader`.
 
     """
-    with VideoReader(path) as reader:
+    with VideoReader(path, quiet=True) as reader:
         return reader.info
 
 
@@ -81,6 +81,7 @@ class VideoReader:
         path: file or folder.
         rate: pictures a second, for folders only.
         every: least seconds between the frames that are given out; the others are decoded but not converted.
+        quiet: give no warning of damage, as where another look at the same video gives it.
 
     Attributes:
         info: `VideoInfo`.
@@ -90,8 +91,10 @@ class VideoReader:
 
     """
 
-    def __init__(self, path: str | Path, rate: float | int = 25.0, every: float | int = 0.0) -> None:
-        self.path, self.every = Path(path), every
+    def __init__(
+        self, path: str | Path, rate: float | int = 25.0, every: float | int = 0.0, quiet: bool = False
+    ) -> None:
+        self.path, self.every, self.quiet = Path(path), every, quiet
         self._container: Any = None
         if rate <= 0:
             raise ValueError(f"rate: expected frames per second above 0, got {rate}")
@@ -188,7 +191,8 @@ class VideoReader:
             self._warn(f"ends early, after {index} of {stream.frames} frames; these are used")
 
     def _warn(self, what: str) -> None:
-        warnings.warn(f"{self.path}: {what}", VideoWarning, stacklevel=3)
+        if not self.quiet:
+            warnings.warn(f"{self.path}: {what}", VideoWarning, stacklevel=3)
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
         import av
