@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from stand_ins import bad, body, moved, run
+from stand_ins import bad, body, good, moved, run
 
 from gaitnet.cli import evaluate_pose
 from gaitnet.cli.evaluate_pose_legs import Legs, standing
@@ -88,7 +88,7 @@ def network(data):
 
 def evaluated(data, network, folder, *options):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_pose, "load", lambda weights, other: network)
+        patch.setattr(evaluate_pose, "load", lambda *_: network)
         done = run("evaluate", "pose", "--root", data, "--only", "lspet", "--only", "clips", "-o", folder, *options)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -145,22 +145,15 @@ def test_from_data_sets_to_tables_curves_sheets_and_pages(results):
 
 def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeypatch):
     asked = []
-
-    def load(*arguments):
-        asked.append(arguments)
-        return network.pose
-
-    monkeypatch.setattr("humanpose.estimator.HumanPoseNN.load", load)
+    monkeypatch.setattr(evaluate_pose, "load", lambda *arguments: asked.append(arguments) or network)
     monkeypatch.setattr(evaluate_pose, "plots", lambda tallies: [])
     monkeypatch.setattr(evaluate_pose, "write_worst", lambda *_: [])
-    evaluated(
-        data, SimpleNamespace(**vars(network)), tmp_path, "--flip-test", "--decoding", "argmax", "--weights", tmp_path
-    )
-    assert asked == [(tmp_path / "pose", True, "argmax")]
+    options = "--flip-test", "--decoding", "argmax", "--weights", tmp_path
+    good("evaluate", "pose", "--root", data, "--only", "clips", "-o", tmp_path, *options)
+    assert asked == [(tmp_path, None, True, "argmax")]
     page = (tmp_path / "pose.html").read_text()
     assert "--only clips --flip-test --decoding argmax (joints read by subpixel, without flip test)" in page
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
     assert "nothing of that is in" in bad("evaluate", "pose", "--root", data, "--only", "kth")
 
 

@@ -50,7 +50,12 @@ def knowing(records, shift):
 
 
 def evaluated(monkeypatch, root, network, part, *options):
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
+    return measured(root, part, *options)
+
+
+def measured(root, part, *options):
+    """What the command measures, by set, measure and joint; and its whole document."""
     done = run("evaluate", "pose", "--root", root, "--only", part, "--json", *options)
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
@@ -104,7 +109,7 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
     mpii(tmp_path / "mpii")
     (tmp_path / "mpii" / "images" / "v0.jpg").unlink()
     network = knowing(read_mpii(tmp_path / "mpii"), np.zeros((16, 2)))
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
     done = run("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
     assert done.exit_code == 0
     assert "mpii: the pictures of 1 of 4 people are not there" in done.stderr
@@ -124,7 +129,7 @@ def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkey
     asked = []
     monkeypatch.setattr(evaluate_pose, "load", lambda *arguments: asked.append(arguments) or network)
     run("evaluate", "pose", "--root", root, "--only", "lsp", "--network", "my/pose", "--output", tmp_path)
-    assert asked == [(None, "my/pose")]
+    assert asked == [(None, "my/pose", False, None)]
     assert "--only lsp --network my/pose" in (tmp_path / "pose.html").read_text()
 
 
@@ -136,9 +141,13 @@ def test_a_classic_network_is_read_its_own_way_unless_another_is_asked_for(
     model = PartDetector(config, rngs=nnx.Rngs(0))
     save(tmp_path, flatten(model), asdict(config), {}, "PartDetector")
 
+    def load(weights, network, *how):
+        return GaitRecognizer(HumanPoseNN.load(network, *how), untrained.gait, "untrained")
+
+    monkeypatch.setattr(evaluate_pose, "load", load)
+
     def distances(*options):
-        network = GaitRecognizer(HumanPoseNN.load(tmp_path), untrained.gait, "untrained")
-        told, document = evaluated(monkeypatch, root, network, "lsp", "--network", tmp_path, *options)
+        told, document = measured(root, "lsp", "--network", tmp_path, *options)
         told = {place: value for place, value in told.items() if place[1].startswith("distance")}
         return (document["decoding"], document["flip_test"]), told
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gaitnet.cli.datasets_sources import Name, records_of
-from gaitnet.cli.describe import AsJson, Network, Weights, load, read_otherwise
+from gaitnet.cli.describe import AsJson, Network, Weights, load
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
 from gaitnet.cli.evaluate_pose_legs import tables as leg_tables
@@ -109,9 +109,7 @@ def pose(
     if not root.is_dir():
         raise ValueError(f"--root: expected the folder of the data sets, got {root}, which is not a folder")
     folder_for(output)
-    recognizer = load(weights, network)
-    if flip_test or decoding is not None:
-        read_otherwise(recognizer, weights, network, flip_test, None if decoding is None else decoding.value)
+    recognizer = load(weights, network, flip_test, None if decoding is None else decoding.value)
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
     worst: dict[str, Worst] = {}
