@@ -1,7 +1,7 @@
 """`gaitnet evaluate pose --only lsp | mpii | human36m` on trees of their layout; the network's errors are known."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +10,8 @@ from flax import nnx
 from pose_trees import human36m, lsp, mpii
 from stand_ins import bad, run
 
-from gaitnet.cli import evaluate_pose
+from gaitnet.cli import evaluate_pose, evaluate_pose_releases
+from gaitnet.cli.datasets_sources import Name
 from gaitnet.recognizer import GaitRecognizer
 from humanpose.checkpoint import flatten, save
 from humanpose.datasets.human36m import read_human36m
@@ -122,6 +123,23 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
     said = bad("evaluate", "pose", "--root", tmp_path, "--only", "lsp", "--every", "2")
     assert f"of {LSP_TRAINED + 4} people 4 are there to measure, 2 of them with --every 2" in said
     assert "holds nothing of Human3.6M" in bad("evaluate", "pose", "--root", tmp_path, "--only", "human36m")
+
+
+def test_of_photographs_every_so_many_are_taken_with_all_their_people(root, monkeypatch):
+    """As `datasets` takes them: of v0, v1 and v2 the first and the last, which shows two."""
+    network = knowing(read_mpii(root / "mpii"), np.zeros((16, 2)))
+    _, document = evaluated(monkeypatch, root, network, "mpii", "--every", "2")
+    count = next(one["count"] for one in document["measures"] if one["joint"] == "knee")
+    assert count == 3 * 2
+
+
+def test_pictures_whose_names_no_file_can_have_are_not_there(root, monkeypatch):
+    """Annotations can hold any name; the system refuses to look for one of 300 letters."""
+    people = read_mpii(root / "mpii")
+    (place,) = (place for place, one in enumerate(people) if one.path.name == "v0.jpg")
+    people[place] = replace(people[place], path=people[place].path.with_name(300 * "v"))
+    monkeypatch.setattr(evaluate_pose_releases, "records_of", lambda *_: people)
+    assert len(evaluate_pose_releases.held_out(Name.MPII, root, 1)) == 3
 
 
 def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkeypatch, tmp_path):

@@ -1,14 +1,13 @@
 """`gaitnet evaluate pose`: the pose network against annotated photographs, reference landmarks and walkers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaitnet.cli.datasets_sources import Name, records_of
+from gaitnet.cli.datasets_sources import Name, folder_of
 from gaitnet.cli.describe import AsJson, Network, Weights, load
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
@@ -24,7 +23,7 @@ from gaitnet.cli.evaluate_pose_pictures import (
 from gaitnet.cli.evaluate_pose_releases import held_out, title
 from gaitnet.cli.evaluate_pose_tally import Tally, plots, tables
 from gaitnet.cli.evaluate_pose_worst import Worst, write_worst
-from gaitnet.cli.output import bar
+from gaitnet.cli.output import bar, note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,16 +75,30 @@ class Part(StrEnum):
 USUAL = (Part.lspet, Part.kth, Part.clips, Part.walkers)
 """What is measured where nothing else is asked for."""
 
+EXPECTED = {
+    Part.lspet: "lspet/joints.mat",
+    Part.kth: "person15_walking_d1_uncomp.reference.json and so on in kth or kth_walking",
+    Part.clips: "clips/*.reference.json",
+}
+"""What is looked for under --root."""
+
 
 def pose(
     root: Annotated[
         Path,
         typer.Option(
-            help="Folder with lspet, kth_walking and clips; what is missing is left out. lsp, mpii and human36m are "
-            "measured where --only names them."
+            help="Folder with lspet, kth (or kth_walking) and clips; what is missing is left out, with a note. lsp, "
+            "mpii and human36m are measured where --only names them."
         ),
     ],
-    every: Annotated[int, typer.Option(min=1, help="Only every so many-th picture. For a quick look.")] = 1,
+    every: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Only every so many-th photograph, frame or walker, for a quick look; people \u201cas followed\u201d "
+            "are followed through every frame all the same.",
+        ),
+    ] = 1,
     only: Annotated[list[Part] | None, typer.Option(help="Only these pictures; can be repeated.")] = None,
     flip_test: Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored picture's maps.")] = False,
     decoding: Annotated[
@@ -113,9 +126,10 @@ def pose(
     tallies: dict[str, Tally] = {}
     legs: dict[str, Legs] = {}
     worst: dict[str, Worst] = {}
+    everything = list(_sets(recognizer, root, every, only or []))  # so that what is missing is told before the work
     with bar("finding joints", "people") as progress:
         done = 0
-        for name, joints, sets in _sets(recognizer, root, every, only or USUAL):
+        for name, joints, sets in everything:
             tallies[name], worst[name] = Tally(joints), Worst()
             for pictures, found in sets:
                 errors = tallies[name].add(pictures, found)
@@ -126,10 +140,8 @@ def pose(
                         legs.setdefault(known, Legs()).add(pictures, found)
                 done += len(pictures.owners)
                 progress(done, None)
-    if not tallies:
-        raise ValueError(
-            f"--only: {' and '.join(only or [])}: nothing of that is in {root}; see gaitnet evaluate pose -h"
-        )
+    if not done:
+        raise ValueError(f"--root: of {' and '.join(tallies)} in {root} no picture can be read")
     found_legs, of_legs = leg_tables(_together_last(legs))
     options = [f"--weights {weights}"] * (weights is not None)
     options += [f"--every {every}"] * (every > 1) + [f"--only {part.value}" for part in only or []]
@@ -147,14 +159,18 @@ def pose(
 
 
 def _sets(
-    recognizer: "GaitRecognizer", root: Path, every: int, parts: Sequence[Part]
+    recognizer: "GaitRecognizer", root: Path, every: int, only: Sequence[Part]
 ) -> "Iterator[tuple[str, Sequence[int], Found]]":
-    """Name, joints that count, and the pictures of each set that is there with what is found in them."""
+    """Name, joints that count, and the pictures of each set that is there with what is found in them.
+
+    Raises ValueError where a set that `only` names is not there, or one that is there has nobody to measure.
+    """
     from gaitnet.datasets.kth import VALIDATION_PERSONS
-    from humanpose.datasets.lsp import LSPET_TRAINED, number_of
+    from humanpose.datasets.lsp import LSPET_TRAINED
+    from humanpose.datasets.places import is_there
     from humanpose.skeleton import INDEX, LIMB_JOINTS
 
-    size = recognizer.pose.size
+    size, parts = recognizer.pose.size, only or USUAL
 
     def looked_at(sets: Iterator[Pictures]) -> "Found":
         return ((pictures, found_joints(recognizer, pictures)) for pictures in sets)
@@ -162,23 +178,28 @@ def _sets(
     everything = list(INDEX.values())
     # pelvis and thorax are no annotations of their own in LSP and LSPET
     joints = [joint for name, joint in INDEX.items() if name not in ("pelvis", "thorax")]
-    if Part.lspet in parts and (root / "lspet" / "joints.mat").is_file():
-        people = records_of(Name.LSPET, root / "lspet", None, 1)
-        measured = [one for one in people if number_of(one) > LSPET_TRAINED and one.has_extent]
-        if measured:
-            yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_records(measured[::every], size))
-    kth = root / "kth_walking"
+    if Part.lspet in parts:
+        if is_there(folder_of(Name.LSPET, root) / "joints.mat"):
+            people = held_out(Name.LSPET, root, every)
+            yield f"LSPET from {LSPET_TRAINED + 1}", joints, looked_at(of_records(people, size))
+        else:
+            _tell_missing(Part.lspet, root, only)
+    kth = folder_of(Name.KTH, root)
     references = [
         (Part.kth, f"KTH {' '.join(VALIDATION_PERSONS)}",
          [file for who in VALIDATION_PERSONS for file in sorted(kth.glob(f"person{who}_*.reference.json"))]),
         (Part.clips, "clips", sorted((root / "clips").glob("*.reference.json"))),
     ]  # fmt: skip
     for part, name, files in references:
-        if part in parts and files:
-            films: Callable[[], Iterator[list[PoseRecord]]] = partial(map, _references, files)
-            alone = (pictures for records in films() for pictures in of_landmarks(records, size, every))
+        if part not in parts:
+            continue
+        films = [records for records in map(_references, files) if records]
+        if films:
+            alone = (pictures for records in films for pictures in of_landmarks(records, size, every))
             yield name, LIMB_JOINTS, looked_at(alone)
-            yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films())
+            yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films)
+        else:
+            _tell_missing(part, root, only)
     for part in (Part.lsp, Part.mpii, Part.human36m):
         if part in parts:
             of = Name(part.value)
@@ -187,6 +208,14 @@ def _sets(
     if Part.walkers in parts:
         for name, side in (("walkers, side view", True), ("walkers, any view", False)):
             yield name, everything, looked_at(of_walkers(side, max(1, WALKERS // every), size))
+
+
+def _tell_missing(part: Part, root: Path, only: Sequence[Part]) -> None:
+    """Say that nothing of a part is there; ValueError where it was asked for."""
+    missing = f"nothing of that is in {root}, where {EXPECTED[part]} is expected"
+    if only:
+        raise ValueError(f"--only {part.value}: {missing}")
+    note(f"{part.value} is left out: {missing}")
 
 
 def _references(file: Path) -> "list[PoseRecord]":
