@@ -104,6 +104,10 @@ def test_lsp_is_measured_on_its_test_part(root, monkeypatch):
     assert told["LSP test", "PCK@0.1", "all"] == 1
     assert ("LSP test", "PCK@0.1", "pelvis") not in told
     assert all("head as the data set" not in caption for caption in document["tables"])
+    # the original's mean is over 16 joints, LSP's over 14
+    (distances,) = (lines for caption, lines in document["tables"].items() if caption.startswith("mean distance"))
+    original = {line["joint"]: line["original on MPII + LSP"] for line in distances}
+    assert (original["all [95 %]"], original["ankle"]) == (None, 14.3)
 
 
 def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tmp_path):
