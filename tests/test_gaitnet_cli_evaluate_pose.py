@@ -156,7 +156,7 @@ def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeyp
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
 
 
-def test_what_is_missing_is_told_before_anything_is_measured(data, network, monkeypatch):
+def test_what_is_missing_is_told_before_anything_is_measured(data, network, tmp_path, monkeypatch):
     """Asked for, it is refused; else the rest is measured, and a note says what is not."""
     monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
     monkeypatch.setattr(evaluate_pose, "found_joints", lambda *_: pytest.fail("it began"))
@@ -165,6 +165,10 @@ def test_what_is_missing_is_told_before_anything_is_measured(data, network, monk
     assert "kth or kth_walking is expected" in told
     told = bad("evaluate", "pose", "--root", data, "--only", "lspet", "--only", "human36m")
     assert "holds nothing of Human3.6M" in told
+    (tmp_path / "lspet").symlink_to(data / "lspet")
+    (tmp_path / "clips").mkdir()
+    shutil.copy(data / "clips" / "demo1.reference.json", tmp_path / "clips")
+    assert "demo1.mp4" in bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet", "--only", "clips")
     monkeypatch.setattr(evaluate_pose, "found_joints", lambda _, pictures: pictures.keypoints)
     monkeypatch.setattr(evaluate_pose, "of_walkers", lambda *_: iter(()))
     done = run("evaluate", "pose", "--root", data / "lspet", "--every", "20")  # of one data set, the folder itself

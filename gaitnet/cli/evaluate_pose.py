@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gaitnet.cli.datasets_sources import Name, folder_of
-from gaitnet.cli.describe import AsJson, Network, Weights, load
+from gaitnet.cli.describe import AsJson, Network, Weights, check_videos, load
 from gaitnet.cli.evaluate_output import Output, Tables, deliver_tables, folder_for
 from gaitnet.cli.evaluate_pose_legs import Legs
 from gaitnet.cli.evaluate_pose_legs import tables as leg_tables
 from gaitnet.cli.evaluate_pose_pictures import (
     Pictures,
     as_followed,
+    film_of,
     found_joints,
     of_landmarks,
     of_records,
@@ -164,7 +165,8 @@ def _sets(
 ) -> "Iterator[tuple[str, Sequence[int], Found]]":
     """Name, joints that count, and the pictures of each set that is there with what is found in them.
 
-    Raises ValueError where a set that `only` names is not there, or one that is there has nobody to measure.
+    Raises ValueError where a set that `only` names is not there, or one that is there has nobody to measure or lacks a
+    film.
     """
     from gaitnet.datasets.kth import VALIDATION_PERSONS
     from humanpose.datasets.lsp import LSPET_TRAINED
@@ -196,6 +198,7 @@ def _sets(
             continue
         films = [records for records in map(_references, files) if records]
         if films:
+            check_videos([film_of(records[0]) for records in films])
             alone = (pictures for records in films for pictures in of_landmarks(records, size, every))
             yield name, LIMB_JOINTS, looked_at(alone)
             yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films)
