@@ -26,6 +26,7 @@ from gaitnet.video.read import Frame, VideoReader
 from humanpose import checkpoint
 from humanpose.checkpoint import CheckpointError
 from humanpose.estimator import HumanPoseNN, Joints, Places
+from humanpose.models.network import Decoding
 from humanpose.preprocess import to_image
 from humanpose.skeleton import FLIP, JOINTS, LIMB_JOINTS
 
@@ -76,11 +77,21 @@ class GaitRecognizer:
         self.pose, self.gait, self.identity, self.detector = pose, gait, identity, detector
 
     @classmethod
-    def load(cls, folder: str | Path | None = None, pose: str | Path | None = None) -> "GaitRecognizer":
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        pose: str | Path | None = None,
+        flip_test: bool = False,
+        decoding: Decoding | None = None,
+    ) -> "GaitRecognizer":
         """The shipped weights, or those in `folder` (with its sub-folders pose and gait).
 
-        `pose` is a pose network in place of the folder's: the name of a shipped one, or a checkpoint. Vectors are of
-        another kind then, and GaitNN did not learn from such joints.
+        Args:
+            folder: of the weights; None for the shipped ones.
+            pose: a pose network in place of the folder's, the name of a shipped one or a checkpoint. Vectors are of
+                another kind then, and GaitNN did not learn from such joints.
+            flip_test: as `HumanPoseNN.load` has it; it makes other vectors too, and `identity` tells of it.
+            decoding: likewise.
 
         Raises:
             CheckpointError: weights are missing, damaged, do not fit their config (lists every key), or read other
@@ -90,10 +101,11 @@ class GaitRecognizer:
         # a name alone means the shipped weights, a place never does, not even "."
         within = Path() if folder is None else Path(folder).absolute()
         network, sha256 = load_gaitnn(within / "gait")
-        pose_network = HumanPoseNN.load(within / "pose" if pose is None else pose)
+        pose_network = HumanPoseNN.load(within / "pose" if pose is None else pose, flip_test, decoding)
         detector = load_detector(within / "detect")
         # vectors can be compared only where both stages had the same weights and were used alike
-        identity = f"{pose_network.sha256[:16]}-{sha256[:16]}-{DESCRIBING}"
+        otherwise = ["flip"] * flip_test + ([] if decoding is None else [decoding])
+        identity = "-".join([pose_network.sha256[:16], sha256[:16], str(DESCRIBING), *otherwise])
         return cls(pose_network, network, identity, detector)
 
     def describe(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> list[Person]:

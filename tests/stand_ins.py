@@ -35,7 +35,7 @@ class Walkers:
             return np.tile(middle, (count, 16, 1)), np.full((count, 16), 0.9, np.float32)
 
     @classmethod
-    def load(cls, folder=None, pose=None):
+    def load(cls, folder=None, pose=None, flip_test=False, decoding=None):
         return cls()
 
     def describe(self, video, progress=None):

@@ -3,18 +3,17 @@
 import csv
 import html.parser
 import json
+import shutil
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import scipy.io
-from stand_ins import bad, body, moved, run
+from stand_ins import bad, body, good, moved, run
 
 from gaitnet.cli import evaluate_pose
-from gaitnet.cli.evaluate_pose_legs import Legs, standing
-from gaitnet.cli.evaluate_pose_pictures import Pictures, as_followed, of_landmarks
-from gaitnet.evaluation.legs import other_leg
+from gaitnet.cli.evaluate_pose_pictures import as_followed, of_landmarks
 from gaitnet.evaluation.report import Page
 from gaitnet.evaluation.report_gallery import Shown
 from gaitnet.video.write import VideoWriter
@@ -86,10 +85,11 @@ def network(data):
     return SimpleNamespace(pose=pose, joints_of_crops=joints_of_crops, describe=describe, detector=None)
 
 
-def evaluated(data, network, folder, *options):
+def evaluated(data, network, folder, *options, parts=("lspet", "clips")):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_pose, "load", lambda weights, other: network)
-        done = run("evaluate", "pose", "--root", data, "--only", "lspet", "--only", "clips", "-o", folder, *options)
+        patch.setattr(evaluate_pose, "load", lambda *_: network)
+        only = [word for part in parts for word in ("--only", part)]
+        done = run("evaluate", "pose", "--root", data, *only, "-o", folder, *options)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -145,23 +145,53 @@ def test_from_data_sets_to_tables_curves_sheets_and_pages(results):
 
 def test_options_reach_the_network_and_the_page(data, network, tmp_path, monkeypatch):
     asked = []
-
-    def load(*arguments):
-        asked.append(arguments)
-        return network.pose
-
-    monkeypatch.setattr("humanpose.estimator.HumanPoseNN.load", load)
+    monkeypatch.setattr(evaluate_pose, "load", lambda *arguments: asked.append(arguments) or network)
     monkeypatch.setattr(evaluate_pose, "plots", lambda tallies: [])
     monkeypatch.setattr(evaluate_pose, "write_worst", lambda *_: [])
-    evaluated(
-        data, SimpleNamespace(**vars(network)), tmp_path, "--flip-test", "--decoding", "argmax", "--weights", tmp_path
-    )
-    assert asked == [(tmp_path / "pose", True, "argmax")]
+    options = "--flip-test", "--decoding", "argmax", "--weights", tmp_path
+    good("evaluate", "pose", "--root", data, "--only", "clips", "-o", tmp_path, *options)
+    assert asked == [(tmp_path, None, True, "argmax")]
     page = (tmp_path / "pose.html").read_text()
     assert "--only clips --flip-test --decoding argmax (joints read by subpixel, without flip test)" in page
     assert "argmax" in bad("evaluate", "pose", "--root", data, "--decoding", "softmax")
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
-    assert "nothing of that is in" in bad("evaluate", "pose", "--root", data, "--only", "kth")
+
+
+def test_what_is_missing_is_told_before_anything_is_measured(data, network, tmp_path, monkeypatch):
+    """Asked for, it is refused; else the rest is measured, and a note says what is not."""
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
+    monkeypatch.setattr(evaluate_pose, "found_joints", lambda *_: pytest.fail("it began"))
+    told = bad("evaluate", "pose", "--root", data, "--only", "lspet", "--only", "kth")
+    assert "--only kth: nothing of that is in" in told
+    assert "kth or kth_walking is expected" in told
+    told = bad("evaluate", "pose", "--root", data, "--only", "lspet", "--only", "human36m")
+    assert "holds nothing of Human3.6M" in told
+    (tmp_path / "lspet").symlink_to(data / "lspet")
+    (tmp_path / "clips").mkdir()
+    shutil.copy(data / "clips" / "demo1.reference.json", tmp_path / "clips")
+    assert "demo1.mp4" in bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet", "--only", "clips")
+    monkeypatch.setattr(evaluate_pose, "found_joints", lambda _, pictures: pictures.keypoints)
+    monkeypatch.setattr(evaluate_pose, "of_walkers", lambda *_: iter(()))
+    done = run("evaluate", "pose", "--root", data / "lspet", "--every", "20")  # of one data set, the folder itself
+    assert done.exit_code == 0, done.output
+    kth, clips = done.stderr.splitlines()[-2:]
+    assert kth.startswith("kth is left out: nothing of that is in")
+    assert clips.startswith("clips is left out: nothing of that is in")
+    assert clips.endswith("where clips/*.reference.json is expected")
+
+
+@pytest.mark.parametrize("folder", ["kth", "kth_walking"])
+def test_kth_is_found_where_the_check_of_data_sets_finds_it(data, network, tmp_path, folder):
+    """And landmarks of a film in which nobody was seen hold nothing to measure."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "demo1.mp4").symlink_to(data / "clips" / "demo1.mp4")
+    landmarks = (data / "clips" / "demo1.reference.json").read_text()
+    (tmp_path / folder / "person15_walking_d1_uncomp.reference.json").write_text(landmarks)
+    nobody = json.dumps(json.loads(landmarks) | {"people": []})
+    (tmp_path / folder / "person15_walking_d2_uncomp.reference.json").write_text(nobody)
+    document = json.loads(evaluated(tmp_path, network, tmp_path / "out", "--json", parts=["kth"]))
+    told = {(one["set"], one["measure"], one["joint"]): one["value"] for one in document["measures"]}
+    (name,) = {name for name, *_ in told if name.startswith("KTH") and name.endswith("as followed")}
+    assert told[name, "PCK@0.2", "all"] == pytest.approx(20 / 24, abs=1e-5)
 
 
 def test_landmarks_beyond_the_end_of_their_film_are_not_passed_over(data, tmp_path):
@@ -198,7 +228,29 @@ def test_lsp_does_not_stand_in_for_lspet(network, tmp_path, monkeypatch):
     scipy.io.savemat(tmp_path / "lspet" / "joints.mat", {"joints": joints})
     assert "lspet holds lsp" in bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet")
     scipy.io.savemat(tmp_path / "lspet" / "joints.mat", {"joints": np.ones((14, 3, 10))})
-    assert "nothing of that is in" in bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet")
+    told = bad("evaluate", "pose", "--root", tmp_path, "--only", "lspet")
+    assert "of 10 people 0 are there to measure" in told  # all of them are learned from
+
+
+def test_photographs_that_cannot_be_read_are_left_out_and_told(data, network, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
+    shutil.copytree(data / "lspet", tmp_path / "lspet")
+    cut, missing, whole = sorted((tmp_path / "lspet" / "images").iterdir())
+    cut.write_bytes(cut.read_bytes()[:-10])
+    missing.unlink()
+    arguments = "evaluate", "pose", "--root", tmp_path, "--only", "lspet", "--json"
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    assert "lspet: the pictures of 1 of 3 people are not there" in done.stderr
+    assert "lspet: 1 of 2 people are left out, for their pictures cannot be read; first " in done.stderr
+    assert "im03601.jpg: the picture is cut off" in done.stderr
+    (table, *_) = json.loads(done.stdout)["tables"].values()
+    counted = {line["joint"]: line["LSPET from 3601"] for line in table}
+    assert (counted["people"], counted["left out"]) == (0, 1)  # the last one has no torso
+    whole.write_bytes(b"")
+    done = run(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no picture can be read" in done.stderr
 
 
 def test_the_gallery_is_sorted_and_chosen_without_a_script(results):
@@ -223,40 +275,3 @@ def test_text_of_a_gallery_is_escaped():
     page = Page("t").gallery([nasty], [(nasty, nasty, [Shown(b"\xff\xd8\xff", nasty, nasty, {0: 0})])]).html()
     assert "<b>" not in page
     assert page.count("&lt;b&gt;") == 6
-
-
-# --- legs and feet of real references
-
-
-def test_references_looked_at_are_corrected(data_root):
-    """Whoever finds the references themselves is right where they are sound, and wrong where they are exchanged."""
-    from gaitnet.evaluation.legs import checked
-
-    records = read_landmarks(data_root / "clips" / "demo6.reference.json")
-    legs = Legs()
-    verdicts = [seen.legs for (film, *_), seen in checked().items() if film == "demo6"]
-    found = np.stack([record.keypoints for record in records])
-    nothing = np.zeros(len(records))
-    owners = ["demo6"] * len(records)
-    pictures = Pictures(nothing, nothing, nothing, found, nothing, owners, records=records, places=range(len(records)))
-    legs.add(pictures, found)
-    (every, unknown), (by_eye, _) = legs.right(False), legs.right(True)
-    assert every.value == 1
-    assert every.count + unknown == len(records)
-    clear = [one for one in verdicts if one != "unclear"]
-    assert by_eye.count == len(clear)
-    assert by_eye.value == pytest.approx(clear.count("sound") / len(clear))
-    assert 0.8 < legs.pck(0.2).value < 1
-    assert Legs().right(True)[0].count == 0
-    assert Legs().pck(0.2).count == 0
-    turned = Legs()
-    turned.add(pictures, other_leg(found))
-    assert turned.right(True)[0].value == pytest.approx(1 - by_eye.value)
-
-
-def test_standing_feet_are_told_by_the_median_and_by_the_mean_square():
-    assert standing([(float("nan"), 5, "a")]) is None
-    median, root = standing([(1.0, 10, "a"), (2.0, 10, "a"), (9.0, 20, "b"), (float("nan"), 7, "b")])
-    assert median.value == 2
-    assert root.value == pytest.approx(np.sqrt((10 + 40 + 20 * 81) / 40))
-    assert (median.count, median.subjects) == (3, 2)

@@ -1,7 +1,7 @@
 """`gaitnet evaluate pose --only lsp | mpii | human36m` on trees of their layout; the network's errors are known."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +10,8 @@ from flax import nnx
 from pose_trees import human36m, lsp, mpii
 from stand_ins import bad, run
 
-from gaitnet.cli import evaluate_pose
+from gaitnet.cli import evaluate_pose, evaluate_pose_releases
+from gaitnet.cli.datasets_sources import Name
 from gaitnet.recognizer import GaitRecognizer
 from humanpose.checkpoint import flatten, save
 from humanpose.datasets.human36m import read_human36m
@@ -50,7 +51,12 @@ def knowing(records, shift):
 
 
 def evaluated(monkeypatch, root, network, part, *options):
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
+    return measured(root, part, *options)
+
+
+def measured(root, part, *options):
+    """What the command measures, by set, measure and joint; and its whole document."""
     done = run("evaluate", "pose", "--root", root, "--only", part, "--json", *options)
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
@@ -98,13 +104,17 @@ def test_lsp_is_measured_on_its_test_part(root, monkeypatch):
     assert told["LSP test", "PCK@0.1", "all"] == 1
     assert ("LSP test", "PCK@0.1", "pelvis") not in told
     assert all("head as the data set" not in caption for caption in document["tables"])
+    # the original's mean is over 16 joints, LSP's over 14
+    (distances,) = (lines for caption, lines in document["tables"].items() if caption.startswith("mean distance"))
+    original = {line["joint"]: line["original on MPII + LSP"] for line in distances}
+    assert (original["all [95 %]"], original["ankle"]) == (None, 14.3)
 
 
 def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tmp_path):
     mpii(tmp_path / "mpii")
     (tmp_path / "mpii" / "images" / "v0.jpg").unlink()
     network = knowing(read_mpii(tmp_path / "mpii"), np.zeros((16, 2)))
-    monkeypatch.setattr(evaluate_pose, "load", lambda weights, other: network)
+    monkeypatch.setattr(evaluate_pose, "load", lambda *_: network)
     done = run("evaluate", "pose", "--root", tmp_path, "--only", "mpii")
     assert done.exit_code == 0
     assert "mpii: the pictures of 1 of 4 people are not there" in done.stderr
@@ -119,12 +129,29 @@ def test_pictures_that_are_not_there_are_left_out_and_told(root, monkeypatch, tm
     assert "holds nothing of Human3.6M" in bad("evaluate", "pose", "--root", tmp_path, "--only", "human36m")
 
 
+def test_of_photographs_every_so_many_are_taken_with_all_their_people(root, monkeypatch):
+    """As `datasets` takes them: of v0, v1 and v2 the first and the last, which shows two."""
+    network = knowing(read_mpii(root / "mpii"), np.zeros((16, 2)))
+    _, document = evaluated(monkeypatch, root, network, "mpii", "--every", "2")
+    count = next(one["count"] for one in document["measures"] if one["joint"] == "knee")
+    assert count == 3 * 2
+
+
+def test_pictures_whose_names_no_file_can_have_are_not_there(root, monkeypatch):
+    """Annotations can hold any name; the system refuses to look for one of 300 letters."""
+    people = read_mpii(root / "mpii")
+    (place,) = (place for place, one in enumerate(people) if one.path.name == "v0.jpg")
+    people[place] = replace(people[place], path=people[place].path.with_name(300 * "v"))
+    monkeypatch.setattr(evaluate_pose_releases, "records_of", lambda *_: people)
+    assert len(evaluate_pose_releases.held_out(Name.MPII, root, 1)) == 3
+
+
 def test_a_pose_network_alone_is_measured_beside_the_shipped_others(root, monkeypatch, tmp_path):
     network = knowing(read_lsp(root / "lsp"), np.zeros((16, 2)))
     asked = []
     monkeypatch.setattr(evaluate_pose, "load", lambda *arguments: asked.append(arguments) or network)
     run("evaluate", "pose", "--root", root, "--only", "lsp", "--network", "my/pose", "--output", tmp_path)
-    assert asked == [(None, "my/pose")]
+    assert asked == [(None, "my/pose", False, None)]
     assert "--only lsp --network my/pose" in (tmp_path / "pose.html").read_text()
 
 
@@ -136,9 +163,13 @@ def test_a_classic_network_is_read_its_own_way_unless_another_is_asked_for(
     model = PartDetector(config, rngs=nnx.Rngs(0))
     save(tmp_path, flatten(model), asdict(config), {}, "PartDetector")
 
+    def load(weights, network, *how):
+        return GaitRecognizer(HumanPoseNN.load(network, *how), untrained.gait, "untrained")
+
+    monkeypatch.setattr(evaluate_pose, "load", load)
+
     def distances(*options):
-        network = GaitRecognizer(HumanPoseNN.load(tmp_path), untrained.gait, "untrained")
-        told, document = evaluated(monkeypatch, root, network, "lsp", "--network", tmp_path, *options)
+        told, document = measured(root, "lsp", "--network", tmp_path, *options)
         told = {place: value for place, value in told.items() if place[1].startswith("distance")}
         return (document["decoding"], document["flip_test"]), told
 

@@ -1,12 +1,15 @@
 """The worst found people of `gaitnet evaluate pose`: who is kept, and what is drawn of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from stand_ins import body, moved
 
-from gaitnet.cli.evaluate_pose_pictures import Pictures
+from gaitnet.cli.evaluate_pose_pictures import Pictures, shown_in
 from gaitnet.cli.evaluate_pose_tally import Tally, slug
 from gaitnet.cli.evaluate_pose_worst import ABOVE, OF_A_KIND, OVERALL, SIZE, Worst, contact_sheet, drawn, write_worst
+from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import crop_affine
 from humanpose.skeleton import INDEX
 
@@ -52,6 +55,40 @@ def test_a_walker_stands_for_the_moment():
     beside = one._replace(keypoints=moved(one.keypoints, 200))
     worst.add(beside, moved(found, 200), Tally(range(16)).add(beside, moved(found, 200)))
     assert len(worst.cases) == 2
+
+
+def seen(worst, names, numbers, frame=None, **known):
+    """Adds people of those pictures, wrong by those numbers of pixels."""
+    keypoints = np.stack([body(70, 20, 150)] * len(names))
+    found = keypoints + np.array([[number, 0.0] for number in numbers])[:, None]
+    visible, box = np.ones((len(names), 16), bool), np.array([10.0, 20, 130, 170])
+    records = [
+        PoseRecord(Path("images", name), frame, box + 2 * row, keypoints[row], visible[row], "set", **known)
+        for row, name in enumerate(names)
+    ]
+    nothing = np.zeros(len(names))
+    owners = [shown_in(record) for record in records]
+    pictures = Pictures(nothing, nothing, nothing, keypoints, visible, owners, records=records)
+    worst.add(pictures, found, Tally(range(16)).add(pictures, found))
+
+
+def test_extracted_frames_are_named_and_follow_each_other_by_their_numbers():
+    """Not by their places in a batch: 100 and 103 show one moment, 900 in the next batch another."""
+    worst, take = Worst(), {"subject": "S5", "action": "Walking 1", "camera": "54138969"}
+    seen(worst, [f"S5_Walking_1.54138969_{number:06d}.jpg" for number in (100, 103)], (3, 4), **take)
+    seen(worst, ["S5_Walking_1.54138969_000900.jpg"], (5,), **take)
+    assert [case.title for case in worst.cases] == [
+        "S5_Walking_1.54138969_000103.jpg", "S5_Walking_1.54138969_000900.jpg",
+    ]  # fmt: skip
+
+
+def test_people_of_one_picture_are_told_apart():
+    """However near they stand: in a photograph nobody is seen twice."""
+    worst = Worst()
+    seen(worst, ["a1.jpg", "a2.jpg", "a2.jpg"], (3, 4, 5))
+    assert [case.title for case in worst.cases] == ["a1.jpg", "a2.jpg at 72, 97", "a2.jpg at 74, 99"]
+    seen(worst, ["film.mp4", "film.mp4"], (6, 7), frame=12)
+    assert worst.cases[-1].title == "set frame 12 at 72, 97"
 
 
 def test_joints_are_drawn_where_they_are():

@@ -14,6 +14,7 @@ from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.recognizer import GaitRecognizer
 from gaitnet.video.write import VideoWriter
 from humanpose import checkpoint
+from humanpose.estimator import HumanPoseNN
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 
 SIZE = 64
@@ -129,6 +130,17 @@ def test_a_place_is_never_the_shipped_weights(weights, place, monkeypatch):
     """A name alone means what ships; "." has no name, and means here."""
     monkeypatch.chdir(weights)
     assert GaitRecognizer.load(".").identity == GaitRecognizer.load(weights).identity != GaitRecognizer.load().identity
+
+
+def test_the_pose_network_is_loaded_once_however_joints_are_read(weights, monkeypatch):
+    """Vectors of joints that were read in another way are told apart by the identity of those who made them."""
+    loaded, load = [], HumanPoseNN.load
+    monkeypatch.setattr(HumanPoseNN, "load", lambda *how: loaded.append(how) or load(*how))
+    ours = GaitRecognizer.load(weights)
+    other = GaitRecognizer.load(weights, None, True, "argmax")
+    assert (other.pose.flip_test, other.pose.decoding) == (True, "argmax")
+    assert loaded == [(weights / "pose", False, None), (weights / "pose", True, "argmax")]
+    assert other.identity == f"{ours.identity}-flip-argmax"
 
 
 def test_weights_that_are_not_there(place, walk):

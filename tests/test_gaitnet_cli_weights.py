@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 from safetensors.numpy import save_file
 from stand_ins import bad, document, everything, good, run
-from weights_files import write_keras, write_v1
+from weights_files import write_keras, write_v1, write_v2
 from weights_files_torch import T7, text_op, write_pth
 
 from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
@@ -171,6 +171,20 @@ def test_two_formats_make_the_same_checkpoint(place, trunk):
     assert told["network"] == "mobile_trunk by torchvision's names"
     assert told["arrays"][0] == {"name": "module.features.0.0.weight", "shape": [16, 3, 3, 3], "type": "float32"}
     assert told["numbers"] == sum(array.size for array in trunk_arrays().values())
+
+
+def test_of_a_bundle_the_card_has_the_checksum_of_every_file(place, trunk):
+    """The numbers lie in the shards; the index, by which they are named, only lists them."""
+    write_v2(Path("model.ckpt-7"), trunk_arrays(), shards=2)
+    one = document("weights", "convert", "model.ckpt-7", "--to", "one")
+    other = document("weights", "convert", trunk, "--to", "other")
+    assert (one["format"], one["network"]) == ("TensorFlow V2 checkpoint", "mobile_trunk")
+    assert one["sha256"] == other["sha256"]
+    files = ["model.ckpt-7.index", *(f"model.ckpt-7.data-0000{number}-of-00002" for number in (0, 1))]
+    index, *shards = (hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in files)
+    source = checkpoint.load("one")[1]["card"]["source"]
+    assert (source["sha256"], source["shards"]) == (index, dict(zip(files[1:], shards, strict=True)))
+    assert checkpoint.load("other")[1]["card"]["source"]["shards"] == {}
 
 
 def test_inspect_prints_a_table_of_80_columns(place):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaitnet.evaluation.intervals import rate_over_subjects
-from gaitnet.evaluation.joints import GROUPS, MEASURES, ORIGINAL, Errors, in_pixels, over_people
+from gaitnet.evaluation.intervals import rate_over_subjects, subject_weights
+from gaitnet.evaluation.joints import GROUPS, MEASURES, ORIGINAL, Errors, _weights, in_pixels, over_people
 from humanpose.metrics import head_length, joint_errors, mean_distance, pck, pckh, pdj, torso_diameter, torso_length
 from humanpose.skeleton import INDEX, JOINTS
 
@@ -60,6 +60,19 @@ def test_intervals_are_those_of_plain_hits():
     assert plain.low < plain.value < plain.high
     distance = errors.mean_distance()
     assert distance.low < distance.value < distance.high
+
+
+def test_draws_are_those_of_the_intervals_in_a_byte_each():
+    """Each joint is annotated of another number of people, and every number has a table that is kept."""
+    kept = _weights(400)
+    assert kept.nbytes == 1000 * 400
+    np.testing.assert_array_equal(kept, subject_weights(400, 1000, 0))
+
+
+def test_draws_too_many_for_a_byte_keep_their_number(monkeypatch):
+    many = np.full((5, 3), 300)
+    monkeypatch.setattr("gaitnet.evaluation.joints.subject_weights", lambda *_: many)
+    np.testing.assert_array_equal(_weights.__wrapped__(3), many)
 
 
 def test_a_mean_of_one_pixel_is_no_rate_of_one():

@@ -102,32 +102,17 @@ def result_names(videos: list[Path], folder: Path, suffix: str) -> list[Path]:
     return [folder / name for name in names]
 
 
-def load(weights: Path | None, network: str | None = None, flip_test: bool = False) -> "GaitRecognizer":
+def load(
+    weights: Path | None, network: str | None = None, flip_test: bool = False, decoding: "Decoding | None" = None
+) -> "GaitRecognizer":
     """The networks, from the shipped weights or those in a folder; with another pose network if one is named.
 
-    `flip_test` as `HumanPoseNN.load` has it: for joints alone, since the vectors' identity does not tell of it.
+    `flip_test` and `decoding` say how joints are read off their maps, as `HumanPoseNN.load` has it.
     """
     with waiting("loading the networks"):
         from gaitnet.recognizer import GaitRecognizer
 
-        recognizer = GaitRecognizer.load(weights, network)
-        if flip_test:
-            read_otherwise(recognizer, weights, network, flip_test)
-        return recognizer
-
-
-def read_otherwise(
-    recognizer: "GaitRecognizer",
-    weights: Path | None,
-    network: str | None,
-    flip_test: bool,
-    decoding: "Decoding | None" = None,
-) -> None:
-    """Have the recognizer's pose network, which `load` was asked for, read in another way; for joints alone."""
-    from humanpose.estimator import HumanPoseNN
-
-    folder = network or ("pose" if weights is None else weights.absolute() / "pose")
-    recognizer.pose = HumanPoseNN.load(folder, flip_test, decoding)
+        return GaitRecognizer.load(weights, network, flip_test, decoding)
 
 
 def yardstick(weights: Path | None, model: str) -> Any:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gaitnet.cli.output import note
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -46,20 +48,33 @@ def found_joints(recognizer: "GaitRecognizer", pictures: Pictures) -> "np.ndarra
 
 
 def of_records(records: "Sequence[PoseRecord]", size: tuple[int, int]) -> Iterator[Pictures]:
-    """Batches of people in photographs or in frames of videos, in their order; ValueError where one cannot be read."""
+    """Batches of people in photographs or in frames of videos, in their order.
+
+    Pictures that cannot be read are left out, and counted in a note at the end.
+    """
     from humanpose.datasets.pictures import pictures_of
 
-    waiting: list[tuple[PoseRecord, np.ndarray]] = []
+    def batch() -> Pictures:
+        places, part, images = zip(*waiting, strict=True)
+        return _cropped(part, places, images, size, [False] * len(part), [shown_in(record) for record in part])
+
+    waiting: list[tuple[int, PoseRecord, np.ndarray]] = []
+    lost: list[str] = []
     done = 0
     for together, picture, why in pictures_of(records):
         if picture is None:
-            raise ValueError(why)
-        waiting += [(record, picture) for record in together]
-        if len(waiting) >= BATCH or done + len(waiting) == len(records):
-            part, images = zip(*waiting, strict=True)
-            places = range(done, done + len(part))
-            yield _cropped(part, places, images, size, [False] * len(part), [shown_in(record) for record in part])
-            done, waiting = done + len(part), []
+            lost += [why] * len(together)
+        else:
+            waiting += [(done + place, record, picture) for place, record in enumerate(together)]
+        done += len(together)
+        if len(waiting) >= BATCH:
+            yield batch()
+            waiting = []
+    if waiting:
+        yield batch()
+    if lost:
+        name = records[0].source
+        note(f"{name}: {len(lost)} of {done} people are left out, for their pictures cannot be read; first {lost[0]}")
 
 
 def shown_in(record: "PoseRecord") -> str:

@@ -1,10 +1,10 @@
-"""The people of LSP, MPII and Human3.6M who only measure, as `gaitnet evaluate pose` looks at them."""
+"""The people of LSP, LSPET, MPII and Human3.6M who only measure, as `gaitnet evaluate pose` looks at them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaitnet.cli.datasets_sources import Name, folder_of, records_of
+from gaitnet.cli.datasets_sources import Name, folder_of, records_of, thinned
 from gaitnet.cli.output import note
 
 if TYPE_CHECKING:
@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 
 
 def held_out(name: Name, root: Path, every: int) -> "list[PoseRecord]":
-    """Who of a data set is for validation or test and whose pictures are there; of videos every `every`-th frame.
+    """Who of a data set is for validation or test, with pictures that are there.
+
+    Of videos every `every`-th frame, of photographs everybody in every `every`-th.
 
     Raises:
         ValueError: the data set is not there, or has nobody of whom this holds.
 
     """
+    from humanpose.datasets.places import is_there
+
     records = records_of(name, folder_of(name, root), None, every)
     whole = [one for one in records if one.split in ("validation", "test") and one.has_extent]
-    measured = whole if name is Name.HUMAN36M else whole[::every]
-    there = {path for path in {one.path for one in measured} if path.is_file()}
+    measured = thinned(name, whole, every)
+    there = {path for path in {one.path for one in measured} if is_there(path)}
     kept = [one for one in measured if one.path in there]
     if not kept:
         some = f", {len(measured)} of them with --every {every}" if len(measured) < len(whole) else ""

@@ -82,9 +82,11 @@ def _percent(rate: Any) -> float | None:
 def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[Any]]]]:
     """PCK@0.2 by joint, the other measures, and distances by joint: (caption, header, lines) each, a column a set.
 
-    Beside the distances in MPII, LSP and Human3.6M stand the original's, which it published without intervals.
+    Beside the distances in MPII, LSP and Human3.6M stand the original's, which it published without intervals; its mean
+    over all 16 joints only beside a set that has as many.
     """
     from gaitnet.evaluation.joints import GROUPS, ORIGINAL
+    from humanpose.skeleton import JOINTS
 
     every = [tally.errors for tally in tallies.values()]
     header = ["joint", *tallies]
@@ -97,11 +99,14 @@ def tables(tallies: dict[str, Tally]) -> list[tuple[str, list[str], list[list[An
         ["PDJ@0.2", *[_known(one.pdj(0.2)) for one in every]],
         ["nobody found", *[one.not_found for one in every]],
     ]
-    whose = dict.fromkeys(OF_ORIGINAL[name.split()[0]] for name in tallies if name.split()[0] in OF_ORIGINAL)
-    beside = {PUBLISHED.format(who): dict(zip([*GROUPS, "all"], ORIGINAL[who], strict=True)) for who in whose}
+    published = {name: OF_ORIGINAL[name.split()[0]] for name in tallies if name.split()[0] in OF_ORIGINAL}
+    whose = dict.fromkeys(published.values())
+    alike = {who for name, who in published.items() if len(tallies[name].joints) == len(JOINTS)}
+    beside = {PUBLISHED.format(who): dict(zip(GROUPS, ORIGINAL[who][:-1], strict=True)) for who in whose}
     distances = [
-        ["all [95 %]", *[_pixels(one.mean_distance()) for one in every], *[of["all"] for of in beside.values()]]
-    ]
+        ["all [95 %]", *[_pixels(one.mean_distance()) for one in every],
+         *[ORIGINAL[who][-1] if who in alike else None for who in whose]]
+    ]  # fmt: skip
     for kind, joints in GROUPS.items():
         means = [_pixels(one.mean_distance(joints)) for one in every]
         if any(means):

@@ -1,5 +1,7 @@
 """The people whose joints were found worst: contact sheets and a page, joints found beside those of the reference."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
     from gaitnet.cli.evaluate_pose_pictures import Pictures
     from gaitnet.evaluation.joints import Errors
+    from humanpose.datasets.record import PoseRecord
 
 OVERALL, OF_A_KIND = 24, 8
 """How many are kept of the worst over all joints, and of the worst of each kind of joint."""
@@ -52,6 +55,8 @@ class Worst:
 
         from gaitnet.evaluation.joints import GROUPS
 
+        shown = [(record.path, record.frame) for record in pictures.records]
+        together = Counter(shown)
         grid = errors.on_grid()
         with np.errstate(invalid="ignore"):
             wrong = errors.distance > WRONG * errors.torso[:, None]
@@ -59,12 +64,12 @@ class Worst:
             kinds = [grid[row], *(grid[row, joints] for joints in GROUPS.values())]
             means = [float(np.nanmean(kind)) if np.isfinite(kind).any() else float("nan") for kind in kinds]
             record = pictures.records[row] if pictures.records else None
-            title, moment, held = pictures.owners[row], (pictures.owners[row], row), None
+            held: tuple[np.ndarray, np.ndarray] | None = None
             if record is None:
+                title, moment = pictures.owners[row], (pictures.owners[row], row)
                 held = pictures.crops[row].copy(), pictures.affines[row]
-            elif record.frame is not None:
-                film = pictures.owners[row] if record.subject else record.source
-                title, moment = f"{film} frame {record.frame}", (film, record.frame)
+            else:
+                title, moment = _named(record, pictures.owners[row], together[shown[row]] > 1)
             counted = np.isfinite(errors.distance[row])
             joints = found[row], pictures.keypoints[row], counted, wrong[row]
             self.cases.append(Case(title, moment, np.array(means), *joints, record, held))
@@ -87,6 +92,19 @@ class Worst:
                     rank.append(place)
             ranks.append(rank)
         return ranks
+
+
+def _named(record: "PoseRecord", owner: str, in_company: bool) -> tuple[str, tuple[str, int]]:
+    """What a person of a file is called, and the moment; of several in one picture each by the place in it."""
+    film = owner if record.subject else record.source
+    title = record.path.name if record.frame is None else f"{film} frame {record.frame}"
+    if in_company:
+        x, y = (record.box[:2] + record.box[2:]) / 2
+        title = f"{title} at {x:.0f}, {y:.0f}"
+    if record.frame is not None:
+        return title, (film, record.frame)
+    number = re.search(r"\d+$", record.path.stem) if record.camera else None  # a frame that was extracted
+    return title, (title, 0) if number is None else (owner, int(number[0]))
 
 
 def _same(one: Case, other: Case) -> bool:

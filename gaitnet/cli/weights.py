@@ -122,9 +122,12 @@ def convert(
         card = {
             "name": f"{found.network} of {file.name}",
             "licence": "Not stated: that of the weights that were converted.",
-            "source": {"file": file.name, "format": arrays.kind, "sha256": _sha256(arrays.path), "names": found.told},
+            "source": {
+                "file": file.name, "format": arrays.kind, "sha256": _sha256(arrays.path),
+                "shards": {shard.name: _sha256(shard) for shard in arrays.shards}, "names": found.told,
+            },
             "dead": list(report.dead),
-        }
+        }  # fmt: skip
         sha256, size = _save(to, ours | drawn, found, card, float32)
     rounding = None if float32 else _rounding(ours)
     if as_json:

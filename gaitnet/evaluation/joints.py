@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Integer, Shaped
 
 from gaitnet.evaluation.intervals import Rate, interval_of, subject_weights
 from humanpose.skeleton import INDEX, JOINTS
@@ -146,9 +146,10 @@ def over_people(
     return interval_of(value, draws, int(number.sum()), len(subjects), share=share)
 
 
-@lru_cache(maxsize=64)  # drawing them takes longer than all the rest
-def _weights(subjects: int) -> Int[np.ndarray, "resample subject"]:
-    return subject_weights(subjects, 1000, 0)
+@lru_cache(maxsize=32)  # drawing them takes longer than all the rest
+def _weights(subjects: int) -> Integer[np.ndarray, "resample subject"]:
+    counts = subject_weights(subjects, 1000, 0)
+    return counts.astype(np.min_scalar_type(counts.max()))  # a byte each: every number of people has a table of its own
 
 
 def _chosen(values: np.ndarray, joints: Sequence[int] | None) -> np.ndarray:

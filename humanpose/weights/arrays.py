@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +32,8 @@ class Arrays(Mapping):
     """The arrays of a file, in its order. Numbers come as they are stored, but bfloat16 as float32, which holds it.
 
     `kind` says what the file is, in words; `entries` has shapes and types without reading; `skipped` names what is no
-    array of numbers, with the reason; `facts` is what else the file says of itself.
+    array of numbers, with the reason; `facts` is what else the file says of itself. `shards` are the files that the
+    numbers lie in, where `path` only lists them.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Arrays(Mapping):
         entries: Mapping[str, Entry],
         skipped: Mapping[str, str] | None = None,
         facts: Mapping[str, str] | None = None,
+        shards: Iterable[Path] = (),
     ) -> None:
         self.path = path
         self.kind = kind
         self.entries = dict(entries)
         self.skipped = dict(skipped or {})
         self.facts = dict(facts or {})
+        self.shards = tuple(shards)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Read one array. Raises WeightsFileError where the file is damaged there."""

@@ -59,15 +59,15 @@ def read(path: str | Path) -> Arrays:
     """
     index = index_of(path)
     try:
-        entries, skipped = _variables(index)
+        entries, skipped, shards = _variables(index)
     except WeightsFileError:
         raise
     except ValueError as error:
         raise WeightsFileError(f"{index} cannot be read as the index of a {KIND}: {said(error)}; {AGAIN}") from error
-    return Arrays(index, KIND, entries, skipped)
+    return Arrays(index, KIND, entries, skipped, shards=shards)
 
 
-def _variables(index: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+def _variables(index: Path) -> tuple[dict[str, Entry], dict[str, str], list[Path]]:
     table = Table(index)
     found = {key: _described(value) if key else value for key, value in table.items()}
     header = found.pop(b"", None)
@@ -97,7 +97,7 @@ def _variables(index: Path) -> tuple[dict[str, Entry], dict[str, str]]:
         checked_shape(entry.shape, 1, most)
         stored = TYPES[entry.kind]
         entries[name] = Entry(entry.shape, stored, partial(_read, described, shards, name, entry, big_endian))
-    return entries, skipped
+    return entries, skipped, list(shards.values())
 
 
 def _described(message: memoryview) -> Bytes:
