@@ -53,7 +53,9 @@ def take_trunk(model: PoseNetwork, directory: Path) -> str:
         # the last 1x1 convolution is for classes of things
         arrays = {f"trunk/{name}": array for name, array in arrays.items() if not name.startswith("head/")}
     own = checkpoint.flatten(model)
-    body = {name for name in own if not name.startswith(("head/", "tower/"))}
+    # slim's classifier has the tower as well, in those of Keras and timm it is not left
+    towered = any(name.startswith("tower/") for name in arrays)
+    body = {name for name in own if not name.startswith("head/" if towered else ("head/", "tower/"))}
     missing, strange = sorted(body - arrays.keys()), sorted(arrays.keys() - body)
     # a network of fewer blocks takes as many as it has
     strange = [name for name in strange if not _of_further_block(name, model)]
