@@ -89,6 +89,8 @@ def test_the_presets_that_the_documents_name_are_there():
         ({"half_body": float("nan")}, "half_body"),
         ({"half_body": 0.3, "window": 8}, "half_body.*windows of 8"),
         ({"data": "human36m", "hidden_weight": 0.5}, "hidden_weight: human36m does not tell"),
+        ({"padding": "valid"}, "padding: expected same or symmetric, got 'valid'"),
+        ({"loss": "sigmoid_crossentropy"}, "loss: MobilePose learns by.*got 'sigmoid_crossentropy'"),
     ],
 )
 def test_settings_of_releases_that_do_not_go_together_are_refused(changes, name):
@@ -115,6 +117,7 @@ def test_options_change_the_preset_and_are_checked_with_it(monkeypatch):
     assert made == [dataclasses.replace(POSE_PRESETS["mpii+lsp-detector"], **changes)]
     for wrong, says in (
         (("--preset", "mpii+lsp", "--loss", "spatial_cross_entropy"), "the others by sigmoid_cross_entropy"),
+        (("--preset", "mpii+lsp", "--loss", "mse"), "got 'mse' for InceptionResNet"),
         (("--preset", "lspet", "--hidden-weight", "0.5"), "does not tell which joints are"),
         (("--preset", "walkers", "--half-body", "0.5"), "it is for photographs"),
     ):
