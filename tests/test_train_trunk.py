@@ -1,5 +1,6 @@
 """Pose networks that begin with a trunk which learned elsewhere."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -174,3 +175,25 @@ def test_one_starting_point_is_enough(mobile):
         app, ["pose", "--preset", "walkers", "--trunk", str(mobile), "--run", str(mobile / "run")]
     )
     assert "of width 0.25, the pose network of 0.5" in str(done.exception)
+
+
+@pytest.mark.parametrize("option", ["--init", "--widen"])
+def test_a_network_is_padded_as_the_one_that_it_begins_as(option, tmp_path, monkeypatch):
+    """No option tells the padding, and no array's shape would: a checkpoint's config does, or a run's."""
+    config = MobilePoseConfig(padding="symmetric")
+    checkpoint.save(tmp_path / "shipped", {}, asdict(config), {}, "MobilePose")
+    settings = {"task": "pose", "preset": "lspet", **asdict(PoseTaskConfig(padding="symmetric"))}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(json.dumps(settings))
+    made = []
+
+    def begin(task, config, init):
+        made.append(config.padding)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr("train.__main__._begin", begin)
+    for start in ("shipped", "run"):
+        CliRunner().invoke(app, ["pose", "--preset", "walkers", option, str(tmp_path / start)])
+    assert made == ["symmetric", "symmetric"]
+    done = CliRunner().invoke(app, ["pose", "--preset", "walkers", option, str(tmp_path)])
+    assert "is neither the folder of a checkpoint nor of a run" in str(done.exception)

@@ -152,9 +152,10 @@ def pose(
 
     chosen = {"loss": loss_by, "half_body": half_body, "hidden_weight": hidden_weight}
     config = _chosen(_preset(POSE_PRESETS, preset, steps), chosen)
-    if sum(start is not None for start in (init, trunk, wider)) > 1:
+    starts = [start for start in (init, trunk, wider) if start is not None]
+    if len(starts) > 1:
         raise typer.BadParameter("--init, --trunk and --widen are all starting points: give one of them")
-    config = config if trunk is None else padded_like(config, trunk)
+    config = padded_like(config, starts[0]) if starts else config
     model, origin = _begin(task, config, init)
     read = {} if trunk is None else {"trunk": f"{trunk.name}, sha256 {take_trunk(model, trunk)}"}
     if wider is not None:

@@ -9,6 +9,9 @@ import orbax.checkpoint as ocp
 
 State = TypeVar("State")
 
+RUN_CONFIG = "config.json"
+"""The file in a run's folder that holds its settings."""
+
 
 class RunCheckpoints:
     """Saves and restores the training state of one run; orbax finalises by rename, so none is ever half there."""
@@ -17,7 +20,7 @@ class RunCheckpoints:
         """Opens (or begins) the run in `directory`; ValueError where it holds a run with another config."""
         self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
-        config_file = self.directory / "config.json"
+        config_file = self.directory / RUN_CONFIG
         if config_file.exists():
             found = read_config(self.directory)
             if found != config:
@@ -66,9 +69,9 @@ class RunCheckpoints:
 def read_config(run: Path) -> dict[str, Any]:
     """The settings that a run was started with; ValueError where `run` is not a run's folder."""
     try:
-        found = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        found = json.loads((run / RUN_CONFIG).read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError(f"it holds no settings, but {type(found).__name__}")
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{run} is not the folder of a run: its config.json cannot be read ({error})") from None
+        raise ValueError(f"{run} is not the folder of a run: its {RUN_CONFIG} cannot be read ({error})") from None
     return found
