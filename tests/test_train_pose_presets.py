@@ -330,7 +330,7 @@ def test_what_is_missing_odd_or_empty_is_refused_in_a_sentence(root, cache, pres
     assert "has no folder lsp or lspet" in refused(monkeypatch, capsys, tmp_path)
     (tmp_path / "lspet").symlink_to(root / "lspet")
     said = refused(monkeypatch, capsys, tmp_path)
-    assert "has nobody to measure with, but people 10 train; valid_images.txt" in said
+    assert "has nobody to measure with, but people 10 train; valid_images.txt or valid.h5" in said
     (tmp_path / "mpii" / "valid_images.txt").write_text("v0.jpg\n")
     odd = tmp_path / "mpii" / "images" / "t0.jpg"
     odd.unlink()

@@ -22,7 +22,7 @@ SETS = {"mpii+lsp": (Name.MPII, Name.LSP, Name.LSPET), "human36m": (Name.HUMAN36
 """What a preset's `data` stands for; the first of them has to measure as well."""
 
 MEASURES = {
-    Name.MPII: "valid_images.txt beside its annotations names the pictures that only measure",
+    Name.MPII: "valid_images.txt or valid.h5 beside its annotations names the pictures that only measure",
     Name.HUMAN36M: "its subject S5 only measures",
 }
 
