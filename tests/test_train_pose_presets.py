@@ -178,6 +178,13 @@ def test_videos_of_human36m_are_cut_out_once_and_learned_from(root, presets, tmp
     assert made == [shard.stat().st_mtime_ns for shard in shards]
 
 
+def test_another_runs_folder_is_told_before_anything_is_cut_into_it(root, presets, tmp_path, monkeypatch, capsys):
+    (tmp_path / "config.json").write_text('{"task": "pose", "preset": "mpii+lsp"}')
+    command = ("pose", "--preset", "human36m", "--data", root / "h36m", "--run", tmp_path)
+    assert "belongs to a run with other settings (" in train(monkeypatch, capsys, *command, code=2)
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+
 def shown(data, config, steps):
     """Pictures that the batches of a training ask for: name and frame, as they were published."""
     asked = set()

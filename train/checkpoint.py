@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,15 +22,8 @@ class RunCheckpoints:
         self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
         config_file = self.directory / RUN_CONFIG
-        if config_file.exists():
-            found = read_config(self.directory)
-            if found != config:
-                changed = sorted(name for name in found.keys() | config.keys() if found.get(name) != config.get(name))
-                raise ValueError(
-                    f"{config_file} belongs to a run with other settings ({', '.join(changed)}): "
-                    "resume it with its own settings, or give the new run another folder"
-                )
-        else:
+        require_settings(self.directory, config)
+        if not config_file.exists():
             temporary = config_file.with_suffix(".tmp")
             temporary.write_text(json.dumps(config, indent=2) + "\n")
             os.replace(temporary, config_file)
@@ -64,6 +58,19 @@ class RunCheckpoints:
     def __exit__(self, *_: object) -> None:
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def require_settings(run: Path, config: dict[str, Any], except_for: Collection[str] = ()) -> None:
+    """Refuse, by a ValueError, a folder that holds a run of other settings, but for those that are not known yet."""
+    if not (run / RUN_CONFIG).exists():
+        return
+    found, wanted = read_config(run), json.loads(json.dumps(config))
+    changed = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    if changed := [name for name in changed if name not in except_for]:
+        raise ValueError(
+            f"{run / RUN_CONFIG} belongs to a run with other settings ({', '.join(changed)}): "
+            "resume it with its own settings, or give the new run another folder"
+        )
 
 
 def read_config(run: Path) -> dict[str, Any]:
