@@ -322,7 +322,8 @@ def main() -> None:
     try:
         app()
     except ValueError as error:
-        code, said = 2, str(error)
+        # a checkpoint's error may list hundreds of names
+        code, said = 2, getattr(error, "brief", str(error))
     except (FloatingPointError, OSError) as error:  # a loss without end, or a system that refuses
         code, said = 1, str(error)
     else:
