@@ -55,17 +55,26 @@ def test_heads_torsos_and_the_grid_measure(tmp_path):
     assert measures(found, records)["pckh"] == 0.5
 
 
-@pytest.mark.parametrize("name", [name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"])
+ON_RELEASES = [name for name, config in POSE_PRESETS.items() if config.data != "lspet+kth"]
+
+
+@pytest.mark.parametrize("name", [name for name in ON_RELEASES if not name.endswith("-mobile")])
 def test_presets_on_releases_keep_what_the_original_told(name):
     config = POSE_PRESETS[name]
-    if config.network == "MobilePose":
-        return
     assert (config.augment, config.loss, config.optimizer.rule) == ("original", "sigmoid_cross_entropy", "RMSProp")
     assert (config.optimizer.clip_norm, config.optimizer.weight_decay) == (2.0, 0.0)
     if not name.endswith("-cpu"):
         sizes = {"InceptionResNet": (299, 15.0), "PartDetector": (256, 11.0)}
         assert (config.height, config.diameter) == sizes[config.network]
         assert config.blocks == ()
+
+
+@pytest.mark.parametrize("name", [name for name in ON_RELEASES if name.endswith("-mobile")])
+def test_presets_of_ours_on_releases_learn_our_way(name):
+    config = POSE_PRESETS[name]
+    assert (config.network, config.width, config.size) == ("MobilePose", 1.0, (256, 192))
+    assert (config.augment, config.loss, config.optimizer.rule) == ("ours", "spatial_cross_entropy", "AdamW")
+    assert (config.landmarks, config.walkers) == (0, 0)
 
 
 def test_the_presets_that_the_documents_name_are_there():
