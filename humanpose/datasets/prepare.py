@@ -200,13 +200,13 @@ def _write_shard(
             people.append(record)
             affines.append(affine)
             sizes.append(picture.shape[:2])
-            crops.append(crop(picture, affine, (size, size)))
+            cut = crop(picture, affine, (size, size))
+            crops.append(jpeg(cut) if pixels == "jpeg" else cut)  # at once: a shard may hold a whole data set
         progress(start + place + 1, total)
     arrays = annotations(people, np.array(affines, np.float64).reshape(-1, 2, 3), sizes)
     if pixels == "jpeg":
-        encoded = [jpeg(one) for one in crops]
-        arrays["ends"] = np.cumsum([len(one) for one in encoded], dtype=np.int64)
-        arrays["pixels"] = np.concatenate([np.zeros(0, np.uint8), *encoded])
+        arrays["ends"] = np.cumsum([len(one) for one in crops], dtype=np.int64)
+        arrays["pixels"] = np.concatenate([np.zeros(0, np.uint8), *crops])
     else:
         arrays["pixels"] = np.array(crops, np.uint8).reshape(-1, size, size, 3)
     stream = io.BytesIO()
