@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from humanpose.datasets.mpii_people import LOWER, person_of, require_shape, split_of_name, splits_by_list
+from humanpose.datasets.mpii_people import LOWER, person_of, require_shape, splits_by_list
 from humanpose.datasets.places import inside
-from humanpose.datasets.record import PoseRecord
+from humanpose.datasets.record import PoseRecord, split_of_name
 
 ENLARGED = 1.25
 """Scale in the h5 files, over the official one."""
