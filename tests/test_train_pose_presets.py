@@ -264,6 +264,7 @@ def test_the_h5_and_json_of_mpii_and_extracted_frames_are_read_too(tmp_path):
     write_json(tmp_path / "mpii" / "annot" / "trainval.json", [*people, beside])
     write_h5(tmp_path / "mpii" / "annot" / "valid.h5", people[3:])
     lsp(tmp_path / "lspet", 2, extended=True)
+    (tmp_path / "lspet" / "index.json").write_text("{}")  # of whatever keeps one, but no prepared data set's
     for number in range(5):
         picture(tmp_path / "mpii" / "images" / f"{number}.jpg", number)
     data = load_releases(tiny("mpii+lsp"), tmp_path, tmp_path)

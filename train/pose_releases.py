@@ -11,7 +11,7 @@ from gaitnet.cli.datasets_sources import FOLDERS, Name, records_of
 from gaitnet.cli.output import bar, note
 from humanpose.datasets.check import require_sound
 from humanpose.datasets.human36m import WALKING, split_by_subject, thinned
-from humanpose.datasets.prepare import CONTEXT, INDEX, prepare
+from humanpose.datasets.prepare import CONTEXT, is_prepared, prepare
 from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import MARGIN
@@ -106,7 +106,7 @@ def _people(
     """Everybody in a data set with a box, and the cache that their pictures are in, if they are in one."""
     side = round(config.height * CONTEXT / MARGIN)
     try:
-        if (folder / INDEX).is_file():
+        if is_prepared(folder):
             cache = PreparedPose(folder)
             if cache.name != name:
                 raise ValueError(f"the prepared data set is {cache.name}")
