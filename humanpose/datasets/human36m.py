@@ -121,9 +121,11 @@ def read_boxes(path: str | Path, frames: Sequence[int]) -> Float[np.ndarray, "fr
     import h5py
 
     from humanpose.hdf5_listing import held, member
+    from humanpose.hdf5_process import looked_at
 
     boxes = np.full((len(frames), 4), np.nan)
     try:
+        looked_at(path, "Masks")  # their list; the masks themselves would take as long again
         with h5py.File(path) as stored:
             masks = held(member(stored, "Masks"), "Masks", "O")
             for row, frame in enumerate(frames):

@@ -24,9 +24,11 @@ def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
     import h5py
 
     from humanpose.hdf5_listing import has, held, member
+    from humanpose.hdf5_process import looked_at
 
     file = Path(path)
     try:
+        looked_at(file, "part", "visible", "center", "scale", "imgname", "normalize")
         with h5py.File(file) as stored:
             part, flags, centres, scales = (
                 np.asarray(held(member(stored, name), name), np.float64)
