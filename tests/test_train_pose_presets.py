@@ -10,7 +10,7 @@ import cv2
 import jax
 import numpy as np
 import pytest
-from pose_trees import SIDE, body, filmed, human36m, lsp, mpii, picture
+from pose_trees import SIDE, body, human36m, lsp, mpii, picture
 from test_humanpose_datasets_human36m import coco_style, positions, write_take
 from test_humanpose_datasets_mpii import write_h5, write_json
 
@@ -221,39 +221,6 @@ def test_whoever_measures_is_in_no_batch(root, cache, tmp_path, prepared):
     assert len(asked) == 24
     assert not any("Eating" in path for path, _ in asked)
     assert {one.subject for one in data.held_out["human36m"]} == {"S5"}
-
-
-def test_a_prepared_human36m_is_chosen_from_as_the_released_one(root, tmp_path, capsys):
-    """Prepared with all actions and every frame, by videos as by extracted frames: only walking, every third frame."""
-    from humanpose.datasets.human36m import read_human36m
-    from humanpose.datasets.prepare import prepare
-
-    prepare(read_human36m(root / "h36m", None), tmp_path / "cache" / "human36m", "human36m", SIDE)
-    config = dataclasses.replace(tiny("human36m"), every=3)
-    sets = [load_releases(config, place, tmp_path / "work") for place in (root, tmp_path / "cache")]
-    assert "12 of the 40 people prepared are of Walking, 3 frames or more apart" in capsys.readouterr().err
-    released, prepared = (
-        [data.prepared[one.path].source_of(one) for one in (*data.photographs, *data.held_out["human36m"])]
-        for data in sets
-    )
-    assert released == prepared
-    assert {frame for _, frame in prepared} == {0, 3, 6}
-    assert [len(data.photographs) for data in sets] == [9, 9]
-
-    frames = [
-        dataclasses.replace(
-            one, path=tmp_path / f"{subject}_Walking_1.54138969_{one.frame + 1:06d}.png", frame=None, subject=subject
-        )
-        for subject in ("S1", "S5")
-        for one in filmed(tmp_path, 7)
-    ]
-    for one in frames:
-        picture(one.path, 0)
-    prepare(frames, tmp_path / "extracted" / "human36m", "human36m", SIDE)
-    data = load_releases(config, tmp_path / "extracted", tmp_path / "work")
-    for records in (data.photographs, data.held_out["human36m"]):
-        names = [data.prepared[one.path].source_of(one)[0] for one in records]
-        assert [name.rpartition("_")[2] for name in names] == ["000001.png", "000004.png", "000007.png"]
 
 
 def test_the_h5_and_json_of_mpii_and_extracted_frames_are_read_too(tmp_path):
