@@ -22,7 +22,7 @@ from train import pose as task
 from train.config import POSE_PRESETS, PoseTaskConfig
 from train.data import Prefetch, input_threads
 from train.loop import init_state, make_optimizer, make_train_step
-from train.pose_data import load_pose_data
+from train.pose_data import PoseData, load_pose_data
 from train.pose_releases import load_releases
 from train.pose_walkers import walkers_drawer
 
@@ -78,16 +78,24 @@ def main() -> None:
     if arguments.data is None:
         parser.error("--data: name the folder of data sets, or set GAITNET_DATA")
     config = POSE_PRESETS[arguments.preset]
-    samples = config.photographs + config.landmarks
-    if not samples:
+    if not config.photographs + config.landmarks:
         parser.error(f"--preset: {arguments.preset} has no input to measure, its walkers are drawn in the step")
-    try:
-        if config.data == "lspet+kth":
-            data = load_pose_data(arguments.data)
-        else:  # frames of videos would be cut out here; better measured on a prepared data set
-            data = load_releases(config, arguments.data, Path(tempfile.mkdtemp()))
-    except ValueError as error:
-        parser.error(str(error))
+    # frames of videos are cut out into it; better measured on a prepared data set
+    with tempfile.TemporaryDirectory() as crops:
+        try:
+            if config.data == "lspet+kth":
+                data = load_pose_data(arguments.data)
+            else:
+                data = load_releases(config, arguments.data, Path(crops))
+        except ValueError as error:
+            parser.error(str(error))
+        measure(arguments.preset, data, arguments.threads, arguments.seconds)
+
+
+def measure(preset: str, data: PoseData, threads: int, seconds: float) -> None:
+    """Time the input and the step of a preset, alone and together; print both figures."""
+    config = POSE_PRESETS[preset]
+    samples = config.photographs + config.landmarks
     make = task.make_batches(config, data.photographs, data.landmarks, data.image)
 
     first = np.median(seconds_each(make, 8)) / samples
@@ -96,12 +104,12 @@ def main() -> None:
     processor = time.process_time()
     alone = np.median(seconds_each(make, 12)) / samples
     processor = (time.process_time() - processor) / (12 * samples)
-    print(f"{arguments.preset}: {samples} samples and {config.walkers} walkers a step, {config.height} pixels high")
+    print(f"{preset}: {samples} samples and {config.walkers} walkers a step, {config.height} pixels high")
     print(f"a sample, one thread: {1e3 * alone:.2f} ms, of the processor {1e3 * processor:.2f} ms; "
           f"while pictures are still to be decoded {1e3 * first:.2f} ms")  # fmt: skip
 
-    ahead = 2 * arguments.threads  # as a training asks for them
-    with Prefetch(make, ahead, arguments.threads) as batches:
+    ahead = 2 * threads  # as a training asks for them
+    with Prefetch(make, ahead, threads) as batches:
         # the first ones were begun together; only what comes after them is the steady state
         supplied = seconds_of(batches, ahead + 8, ahead + 8 + max(16, ahead))
     step, ready = Step(config), make(0)
@@ -109,13 +117,13 @@ def main() -> None:
     on_ready: list[float] = []
     on_real: list[float] = []
     begun = time.perf_counter()
-    while time.perf_counter() - begun < arguments.seconds or len(on_real) < 24:
+    while time.perf_counter() - begun < seconds or len(on_real) < 24:
         on_ready += seconds_each(lambda number: step(ready), 6)
-        with Prefetch(make, ahead, arguments.threads) as batches:
+        with Prefetch(make, ahead, threads) as batches:
             # the first batches were made while nothing else ran; only what comes after them is the steady state
             on_real += seconds_each(lambda number: step(batches(number)), ahead + 10)[ahead + 2 :]
     ready_time, real_time = np.median(on_ready), np.median(on_real)
-    print(f"the input makes {samples / supplied:.0f} samples/s in {arguments.threads} threads, the step takes "
+    print(f"the input makes {samples / supplied:.0f} samples/s in {threads} threads, the step takes "
           f"{samples / ready_time:.0f}: supply over appetite {ready_time / supplied:.1f}")  # fmt: skip
     print(f"a step: {1e3 * ready_time:.0f} ms on a ready batch, {1e3 * real_time:.0f} ms on real ones: "
           f"ratio {real_time / ready_time:.2f}")  # fmt: skip

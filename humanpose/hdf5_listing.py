@@ -1,14 +1,17 @@
 """What may be trusted in an HDF5 file; and where the weights of Keras lie in one, told by a process of its own.
 
 `python hdf5_listing.py FILE` prints {"facts", "weights": [[name, shape, type, byte], ...]} or {"refused": sentence} as
-JSON. The HDF5 library is not made for damaged files: some make it loop for ever, some make it crash. `keras_h5` runs
-this with a limit of time and reads the numbers itself. Nothing of this project is imported here, so that it starts
-quickly. Data sets are small enough to be read at once, `member` by `member`, after `held` has looked at each.
+JSON; with names of datasets behind FILE it reads these, and prints {} in the end. The HDF5 library is not made for
+damaged files: some make it loop for ever, some make it crash. `hdf5_process` runs this with a limit of time. `keras_h5`
+then reads the numbers itself; data sets, which are small enough to be read at once, are opened again, and read `member`
+by `member` after `held` has looked at each. Nothing of this project is imported here, so that it starts quickly.
 """
 
 import json
 import math
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import h5py
@@ -50,6 +53,15 @@ def listing(path: str) -> dict[str, Any]:
                 weights[ours] = [list(dataset.shape), dataset.dtype.str, dataset.id.get_offset() or 0]
         facts = {key: str(root.attrs[key])[:80] for key in ("keras_version", "backend") if key in root.attrs}
         return {"facts": facts, "weights": [[name, *told] for name, told in weights.items()]}
+
+
+def read(path: str, names: Sequence[str]) -> dict[str, Any]:
+    """Read some datasets, those that are there and may be read; what is wrong with the others, their reader says."""
+    with h5py.File(path, "r") as file:
+        for name in names:
+            with suppress(RefusedError):
+                np.asarray(held(member(file, name), name, "fiubSO"))
+    return {}
 
 
 def texts(group: Any, name: str) -> list[str] | None:
@@ -111,8 +123,8 @@ def plain(dataset: Any, name: str) -> h5py.Dataset:
     return dataset
 
 
-def main(path: str) -> None:
-    """Print the listing, or why there is none."""
+def main(path: str, *names: str) -> None:
+    """Print the listing, or {} for names that were read, or why there is neither."""
     try:
         import resource
 
@@ -121,7 +133,7 @@ def main(path: str) -> None:
         pass  # a system without such limits: time alone is limited there
     told: dict[str, Any]
     try:
-        told = listing(path)
+        told = read(path, names) if names else listing(path)
     # HDF5 meets hostile bytes with whatever breaks first; each means the same
     except Exception as error:
         told = {"refused": str(error) or type(error).__name__}
@@ -129,4 +141,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

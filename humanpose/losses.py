@@ -81,9 +81,9 @@ def mixture_targets(
 
     `keypoints` (..., opinion, joint, xy) are heat-map pixels; `shares` >= 0 is how much each opinion on each joint
     counts, 0 for none. Every opinion is a Gaussian of `sigma` heat-map pixels whose values sum to its share, also where
-    the border cuts it; one that lies wholly outside is dropped. A map's sum is thus the trust in its joint, which is
-    what goes well with it as `visible`. Made for `spatial_cross_entropy`; where opinions agree the target is that of
-    `encode_keypoints`, but for its scale.
+    the border cuts it; one that lies wholly outside is dropped. Made for `spatial_cross_entropy`, which normalises the
+    sum; where opinions agree the target is that of `encode_keypoints`, but for its scale. The largest share of a joint
+    goes with it as `visible`: two opinions on a joint count no more than the surer of them.
     """
     shares = jnp.asarray(shares, jnp.float32)
     maps = encode_keypoints(keypoints, shares > 0, shape, "gaussian", sigma)

@@ -6,6 +6,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,17 @@ def test_a_benchmark_prints_its_help(script, monkeypatch, capsys):
         runpy.run_path(str(script), run_name="__main__")
     assert done.value.code == 0
     assert script.name in capsys.readouterr().out
+
+
+def test_the_input_of_the_pose_task_leaves_no_crops_behind(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = str(ROOT / "benchmarks" / "pose_input.py")
+    monkeypatch.setattr(sys, "argv", [script, "--preset", "human36m", "--data", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as done:
+        runpy.run_path(script, run_name="__main__")
+    assert done.value.code == 2
+    assert "is not a folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_make_help_lists_every_benchmark_with_its_line():

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 import zipfile
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from humanpose import hdf5_process
 from humanpose.datasets.coco import read_coco
 from humanpose.datasets.human36m import read_boxes, read_human36m
 from humanpose.datasets.mpii import read_mpii, read_mpii_h5
@@ -166,6 +168,23 @@ def test_hdf5_that_refers_elsewhere_or_claims_too_much_is_refused(tmp_path, monk
         harm(stored)
     with pytest.raises(ValueError, match="must be MPII's annotations as HDF5"):
         read_mpii_h5(tmp_path / "valid.h5", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "executable", "says"),
+    [(0.01, sys.executable, r"no end in it within 0\.01 seconds"), (30, "/bin/false", "library failed at it")],
+)
+def test_hdf5_that_hangs_or_crashes_the_library_is_refused(tmp_path, monkeypatch, limit, executable, says):
+    with h5py.File(tmp_path / "valid.h5", "w") as stored:
+        sound(stored)
+    with h5py.File(tmp_path / "masks.mat", "w") as stored:
+        stored.create_dataset("Masks", (1, 1), h5py.ref_dtype)
+    monkeypatch.setattr(hdf5_process, "SECONDS", limit)
+    monkeypatch.setattr(sys, "executable", executable)
+    with pytest.raises(ValueError, match=f"must be MPII's annotations as HDF5.*{says}"):
+        read_mpii_h5(tmp_path / "valid.h5", tmp_path)
+    with pytest.raises(ValueError, match=f"must hold a mask for every frame under Masks: .*{says}"):
+        read_boxes(tmp_path / "masks.mat", [0])
 
 
 @pytest.mark.parametrize("how", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf", "chunks": (1, 4, 2)}])

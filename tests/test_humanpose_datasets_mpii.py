@@ -107,6 +107,21 @@ def test_the_official_file_in_the_folder_of_its_archive(tmp_path):
     assert found == [(tmp_path / "images" / "a.jpg", "train"), (tmp_path / "images" / "b.jpg", "validation")]
 
 
+@pytest.mark.parametrize("table", ["valid.h5", "annot/valid.json", "annot/valid.h5"])
+def test_a_table_of_the_validation_people_stands_in_for_their_list(tmp_path, table):
+    """Who shares a picture with one of them only measures as well; a list, where there is one, is believed alone."""
+    first, second, third = joints(0), joints(1), joints(2)
+    write_mat(tmp_path / OFFICIAL, {"a.jpg": [person(first)], "b.jpg": [person(second), person(third)]})
+    assert [one.split for one in read_mpii(tmp_path)] == ["train"] * 3
+    write = write_h5 if table.endswith("h5") else write_json
+    write(tmp_path / table, [("B.jpg", second, np.ones(16, bool), 2.0, (100.0, 90.0))])
+    found = read_mpii(tmp_path)
+    assert [one.split for one in found] == ["train", "validation", "validation"]
+    np.testing.assert_allclose(found[1].keypoints, second - 1, atol=1e-4)  # to the digit, as the official file has them
+    (tmp_path / "valid_images.txt").write_text("a.jpg\n")
+    assert [one.split for one in read_mpii(tmp_path)] == ["validation", "train", "train"]
+
+
 def test_someone_without_scale_is_boxed_by_joints(tmp_path):
     table = joints(3)
     write_mat(tmp_path / OFFICIAL, {"a.jpg": [person(table, scale=NOTHING, objpos=NOTHING, x1=NOTHING)]})

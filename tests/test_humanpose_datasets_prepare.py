@@ -17,6 +17,7 @@ from humanpose.datasets.pictures import read_picture
 from humanpose.datasets.prepare import CONTEXT, context_affine, prepare
 from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
+from humanpose.datasets.shards import jpeg
 from humanpose.preprocess import crop, crop_affine, to_image
 from humanpose.skeleton import JOINTS
 
@@ -86,6 +87,18 @@ def test_what_goes_in_comes_out(tmp_path, pixels):
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "index.json", "shard-00000.npz", "shard-00001.npz", "shard-00002.npz",
     ]  # fmt: skip
+
+
+def test_a_crop_is_packed_before_the_next_one_is_cut(tmp_path, monkeypatch):
+    """A shard of a whole data set would not go into memory as it is."""
+    done = []
+    for call in (crop, jpeg):
+        name = call.__name__
+        monkeypatch.setattr(
+            f"humanpose.datasets.prepare.{name}", lambda *given, call=call: (done.append(call), call(*given))[1]
+        )
+    prepare(people(tmp_path / "in", 3), tmp_path / "out", "made", 64, 1)
+    assert done == [crop, jpeg] * 3
 
 
 def test_the_crop_holds_what_a_network_sees():

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -137,6 +138,21 @@ def test_cut_files_are_refused(tmp_path):
             read_npz(tmp_path / "a.npz")
     with pytest.raises(ValueError, match="cannot be read"):
         read_pickle_file(tmp_path / "no.pkl")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_within_a_packed_array_is_told(tmp_path, method):
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).standard_normal(500))
+    with zipfile.ZipFile(tmp_path / "a.npz") as plain, zipfile.ZipFile(tmp_path / "b.npz", "w", method) as packed:
+        packed.writestr("x.npy", plain.read("x.npy"))
+    assert read_npz(tmp_path / "b.npz")["x"].shape == (500,)
+    content = bytearray((tmp_path / "b.npz").read_bytes())
+    for place in range(60, len(content) // 2, 90):
+        damaged = content.copy()
+        damaged[place : place + 30] = b"\xff" * 30
+        (tmp_path / "b.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"b.npz' must be a whole .npz"):
+            read_npz(tmp_path / "b.npz")
 
 
 def test_the_real_cameras(data_root):

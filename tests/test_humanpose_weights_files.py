@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from weights_files import read_or_refused, write_keras, write_v1, write_v2
 from weights_files_torch import write_pth
 
+from humanpose import hdf5_process
 from humanpose.weights import (
     formats,
     keras_h5,
@@ -115,7 +116,7 @@ def test_files_of_newer_keras_are_told_what_to_do(tmp_path):
 
 
 def test_damaged_keras_files_are_refused_or_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(keras_h5, "SECONDS", 10)
+    monkeypatch.setattr(hdf5_process, "SECONDS", 10)
     write_keras(tmp_path / "x.h5", LAYERS)
     sound, random = (tmp_path / "x.h5").read_bytes(), np.random.default_rng(5)
     for kept in (20, len(sound) // 2, len(sound) - 1):
@@ -133,7 +134,7 @@ def test_files_that_hang_or_crash_the_library_are_refused(tmp_path, monkeypatch)
     """Both happen with HDF5: what is damaged may loop for ever."""
     write_keras(tmp_path / "x.h5", LAYERS)
     with monkeypatch.context() as patch:
-        patch.setattr(keras_h5, "SECONDS", 0.01)
+        patch.setattr(hdf5_process, "SECONDS", 0.01)
         with pytest.raises(WeightsFileError, match=r"no end in it within 0\.01 seconds"):
             keras_h5.read(tmp_path / "x.h5")
     monkeypatch.setattr(sys, "executable", "/bin/false")

@@ -162,6 +162,16 @@ def test_a_program_of_absurd_length_is_refused_unread(tmp_path, monkeypatch):
         formats.read(tmp_path / "x.pth")
 
 
+def test_one_tensor_listed_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch_pickle, "MOST_ARRAYS", 100)
+    for times in (100, 101):
+        program = tensor_op("0", "Float", 3, (3,), (1,)) + b"q\x00](" + b"h\x00" * (times - 1) + b"e"
+        write_pth(tmp_path / f"{times}.pth", {"a": np.zeros(3, np.float32)}, b"](" + program + b"e")
+    assert len(formats.read(tmp_path / "100.pth")) == 100
+    with pytest.raises(WeightsFileError, match="lists more than 100 tensors, which no network has"):
+        formats.read(tmp_path / "101.pth")
+
+
 def test_a_flipped_bit_in_the_numbers_is_noticed(tmp_path):
     write_pth(tmp_path / "x.pth", STATE)
     content = bytearray((tmp_path / "x.pth").read_bytes())

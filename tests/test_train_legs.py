@@ -1,13 +1,16 @@
 """Which legs of KTH's references are the right ones: what the pose task learns from once it knows."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from gaitnet.cli import evaluate_pose_pictures
 from gaitnet.evaluation.legs import ANKLES, KNEES
+from humanpose.datasets import kth
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX
@@ -68,6 +71,14 @@ def test_a_file_that_does_not_know_the_film_is_refused(tmp_path):
     (tmp_path / "legs.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match="not a file of python -m train legs"):
         with_legs(references(3), tmp_path / "legs.json")
+
+
+def test_references_are_of_the_film_that_is_there_for_trainings_and_evaluations(tmp_path):
+    (tmp_path / f"{FILM}.avi").touch()
+    (record,) = references(1)
+    for kind in (".avi", ".mp4"):
+        named = replace(record, path=tmp_path / f"{FILM}{kind}")
+        assert evaluate_pose_pictures.film_of(named) == kth.film_of(named.path) == tmp_path / f"{FILM}.avi"
 
 
 def test_the_road_is_asked_about_training_persons_alone(tmp_path, monkeypatch):

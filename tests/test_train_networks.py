@@ -14,7 +14,9 @@ from gaitnet.recognizer import load_detector, load_gaitnn
 from humanpose.checkpoint import find, load_model
 from humanpose.datasets.record import PoseRecord
 from humanpose.estimator import HumanPoseNN
+from humanpose.models.inception_resnet import InceptionResNet
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
+from humanpose.models.part_detector import PartDetector
 from train import detect, gait, pose
 from train.config import (
     DETECT_PRESETS,
@@ -171,13 +173,20 @@ def test_a_detector_begins_with_the_trunk_of_pose_weights(tmp_path):
         detect.take_over(wider, folder)
 
 
-@pytest.mark.parametrize("preset", ["quality", "no-kth", "walkers"])
+@pytest.mark.parametrize("preset", POSE_PRESETS)
 def test_pose_presets_name_networks_that_there_are(preset):
     config = POSE_PRESETS[preset]
     network = nnx.eval_shape(lambda: pose.new_model(config))
-    assert network.config.width_multiplier == config.width
-    assert network.config.image_height == config.height
-    assert network.config.head_channels == config.head_channels
+    assert type(network).__name__ == config.network
+    assert network.size == config.size
+    match network:
+        case MobilePose():
+            assert network.config.width_multiplier == config.width
+            assert network.config.head_channels == config.head_channels
+        case InceptionResNet():
+            assert (len(network.blocks_35), len(network.blocks_17)) == (config.blocks or (10, 20))
+        case PartDetector():
+            assert tuple(map(len, network.stages)) == (3, 8, 36, 3)
 
 
 def test_gait_and_detect_presets_name_networks_that_there_are():

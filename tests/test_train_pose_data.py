@@ -107,3 +107,11 @@ def test_without_kth_a_preset_that_learns_from_it_names_its_folder(tmp_path):
         make_batches(config, data.photographs, data.landmarks, data.image)
     with pytest.raises(ValueError, match=r"photographs: the preset wants 16 .* no photographs to learn from"):
         make_batches(config, [], data.landmarks, data.image)
+
+
+def test_what_blazepose_needs_is_told_where_it_is_not_installed(monkeypatch):
+    from train.blazepose import Landmarks
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="not installed here: mediapipe and ai_edge_litert; see the first lines"):
+        Landmarks()

@@ -178,6 +178,13 @@ def test_videos_of_human36m_are_cut_out_once_and_learned_from(root, presets, tmp
     assert made == [shard.stat().st_mtime_ns for shard in shards]
 
 
+def test_another_runs_folder_is_told_before_anything_is_cut_into_it(root, presets, tmp_path, monkeypatch, capsys):
+    (tmp_path / "config.json").write_text('{"task": "pose", "preset": "mpii+lsp"}')
+    command = ("pose", "--preset", "human36m", "--data", root / "h36m", "--run", tmp_path)
+    assert "belongs to a run with other settings (" in train(monkeypatch, capsys, *command, code=2)
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+
 def shown(data, config, steps):
     """Pictures that the batches of a training ask for: name and frame, as they were published."""
     asked = set()
@@ -224,6 +231,7 @@ def test_the_h5_and_json_of_mpii_and_extracted_frames_are_read_too(tmp_path):
     write_json(tmp_path / "mpii" / "annot" / "trainval.json", [*people, beside])
     write_h5(tmp_path / "mpii" / "annot" / "valid.h5", people[3:])
     lsp(tmp_path / "lspet", 2, extended=True)
+    (tmp_path / "lspet" / "index.json").write_text("{}")  # of whatever keeps one, but no prepared data set's
     for number in range(5):
         picture(tmp_path / "mpii" / "images" / f"{number}.jpg", number)
     data = load_releases(tiny("mpii+lsp"), tmp_path, tmp_path)
@@ -297,7 +305,7 @@ def test_what_is_missing_odd_or_empty_is_refused_in_a_sentence(root, cache, pres
     assert "has no folder lsp or lspet" in refused(monkeypatch, capsys, tmp_path)
     (tmp_path / "lspet").symlink_to(root / "lspet")
     said = refused(monkeypatch, capsys, tmp_path)
-    assert "has nobody to measure with, but people 10 train; valid_images.txt" in said
+    assert "has nobody to measure with, but people 10 train; valid_images.txt or valid.h5" in said
     (tmp_path / "mpii" / "valid_images.txt").write_text("v0.jpg\n")
     odd = tmp_path / "mpii" / "images" / "t0.jpg"
     odd.unlink()

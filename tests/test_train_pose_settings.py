@@ -55,17 +55,26 @@ def test_heads_torsos_and_the_grid_measure(tmp_path):
     assert measures(found, records)["pckh"] == 0.5
 
 
-@pytest.mark.parametrize("name", [name for name in POSE_PRESETS if POSE_PRESETS[name].data != "lspet+kth"])
+ON_RELEASES = [name for name, config in POSE_PRESETS.items() if config.data != "lspet+kth"]
+
+
+@pytest.mark.parametrize("name", [name for name in ON_RELEASES if not name.endswith("-mobile")])
 def test_presets_on_releases_keep_what_the_original_told(name):
     config = POSE_PRESETS[name]
-    if config.network == "MobilePose":
-        return
     assert (config.augment, config.loss, config.optimizer.rule) == ("original", "sigmoid_cross_entropy", "RMSProp")
     assert (config.optimizer.clip_norm, config.optimizer.weight_decay) == (2.0, 0.0)
     if not name.endswith("-cpu"):
         sizes = {"InceptionResNet": (299, 15.0), "PartDetector": (256, 11.0)}
         assert (config.height, config.diameter) == sizes[config.network]
         assert config.blocks == ()
+
+
+@pytest.mark.parametrize("name", [name for name in ON_RELEASES if name.endswith("-mobile")])
+def test_presets_of_ours_on_releases_learn_our_way(name):
+    config = POSE_PRESETS[name]
+    assert (config.network, config.width, config.size) == ("MobilePose", 1.0, (256, 192))
+    assert (config.augment, config.loss, config.optimizer.rule) == ("ours", "spatial_cross_entropy", "AdamW")
+    assert (config.landmarks, config.walkers) == (0, 0)
 
 
 def test_the_presets_that_the_documents_name_are_there():
@@ -89,6 +98,8 @@ def test_the_presets_that_the_documents_name_are_there():
         ({"half_body": float("nan")}, "half_body"),
         ({"half_body": 0.3, "window": 8}, "half_body.*windows of 8"),
         ({"data": "human36m", "hidden_weight": 0.5}, "hidden_weight: human36m does not tell"),
+        ({"padding": "valid"}, "padding: expected same or symmetric, got 'valid'"),
+        ({"loss": "sigmoid_crossentropy"}, "loss: MobilePose learns by.*got 'sigmoid_crossentropy'"),
     ],
 )
 def test_settings_of_releases_that_do_not_go_together_are_refused(changes, name):
@@ -115,6 +126,7 @@ def test_options_change_the_preset_and_are_checked_with_it(monkeypatch):
     assert made == [dataclasses.replace(POSE_PRESETS["mpii+lsp-detector"], **changes)]
     for wrong, says in (
         (("--preset", "mpii+lsp", "--loss", "spatial_cross_entropy"), "the others by sigmoid_cross_entropy"),
+        (("--preset", "mpii+lsp", "--loss", "mse"), "got 'mse' for InceptionResNet"),
         (("--preset", "lspet", "--hidden-weight", "0.5"), "does not tell which joints are"),
         (("--preset", "walkers", "--half-body", "0.5"), "it is for photographs"),
     ):

@@ -3,9 +3,11 @@
 import dataclasses
 
 import numpy as np
-from pose_trees import SIDE, filmed
+from pose_trees import SIDE, filmed, picture
 
 from humanpose.augment import IDENTITY, ORIGINAL
+from humanpose.datasets.prepare import prepare
+from humanpose.datasets.prepared import PreparedPose
 from train.pose_windows import make_window, windows_of
 
 
@@ -27,6 +29,20 @@ def test_extracted_frames_are_in_the_order_of_their_numbers(tmp_path):
     ]
     (window,) = windows_of(frames[::-1], 12)
     assert [one.path.stem.rpartition("_")[2] for one in window] == [str(number) for number in range(1, 13)]
+
+
+def test_frames_from_a_cache_are_in_the_order_of_their_numbers(tmp_path):
+    frames = [
+        dataclasses.replace(one, path=tmp_path / f"S1_Walking_1.54138969_{one.frame + 1}.png", frame=None)
+        for one in filmed(tmp_path, 12)
+    ]
+    for one in frames:
+        picture(one.path, 0)
+    prepare(frames[::-1], tmp_path / "cache", "human36m", SIDE, shards=2)
+    cache = PreparedPose(tmp_path / "cache")
+    (window,) = windows_of(cache.records, 12)
+    numbers = [cache.source_of(one)[0].removesuffix(".png").rpartition("_")[2] for one in window]
+    assert numbers == [str(number) for number in range(1, 13)]
 
 
 def test_a_window_is_changed_alike_in_all_frames_but_for_noise(tmp_path):

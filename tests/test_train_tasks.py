@@ -11,7 +11,7 @@ from gaitnet.datasets.kth import VALIDATION_PERSONS
 from gaitnet.recognizer import DESCRIBING, GaitRecognizer
 from gaitnet.walkers.walk import CONDITIONS
 from gaitnet.walkers.walks import Crowd
-from humanpose.augment import AugmentConfig
+from humanpose.augment import IDENTITY
 from humanpose.checkpoint import CheckpointError, flatten, save
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import FLIP, INDEX
@@ -21,20 +21,6 @@ from train.export import shipped_weights
 from train.pose import make_sample
 from train.pose_data import is_held_out
 from train.walks import make_walks, plan_walks, read_walks
-
-PLAIN = AugmentConfig(
-    rotation=0.0,
-    zoom=(1.0, 1.0),
-    shift=0.0,
-    flip=0.0,
-    gain=0.0,
-    tint=0.0,
-    offset=0.0,
-    noise=0.0,
-    grey=0.0,
-    coarse=0.0,
-    erase=0.0,
-)
 
 
 @pytest.mark.parametrize("to_left", [False, True])
@@ -49,7 +35,7 @@ def test_a_filmed_walker_is_always_shown_walking_to_the_right(to_left):
     visible = np.zeros(16, bool)
     visible[INDEX[near]] = True
     record = PoseRecord(Path("film"), 0, np.array([60.0, 20.0, 100.0, 100.0]), keypoints, visible, "film", to_left)
-    drawn = make_sample([record], lambda _: picture, (192, 144), PLAIN)(0, np.random.default_rng(0))
+    drawn = make_sample([record], lambda _: picture, (192, 144), IDENTITY)(0, np.random.default_rng(0))
     assert drawn["visible"].nonzero()[0].tolist() == [INDEX["r_wrist"]]
     row, column = np.unravel_index(drawn["images"].sum(-1).argmax(), (192, 144))
     np.testing.assert_allclose(drawn["keypoints"][INDEX["r_wrist"]], (column, row), atol=1.5)
@@ -62,7 +48,7 @@ def test_half_a_body_fills_a_sample_where_the_task_asks_for_it():
     record = PoseRecord(Path("a"), None, np.array([70.0, 20, 90, 100]), keypoints, np.ones(16, bool), "toy")
     picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
     samplers = [
-        make_sample([record], lambda _: picture, (192, 144), replace(PLAIN, half_body=share)) for share in (0.0, 1.0)
+        make_sample([record], lambda _: picture, (192, 144), replace(IDENTITY, half_body=share)) for share in (0.0, 1.0)
     ]
     whole, half = (sample(0, np.random.default_rng(0)) for sample in samplers)
     assert whole["visible"].all()

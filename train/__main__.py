@@ -54,14 +54,19 @@ def _checksum(option: str, file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def _settings(name: str, preset: str, config: Any, init: str, read: dict[str, str]) -> dict[str, Any]:
+    """What a run is made of; `read` names by checksum what else it reads."""
+    return {"task": name, "preset": preset, "init": init, **dataclasses.asdict(config), **read}
+
+
 def _fit(
     name: str, preset: str, config: Any, run: Path, init: str, model: Any, loss: Any, batches: Any,
     evaluate: Any, **read: str,
 ) -> None:  # fmt: skip
-    """Trains, or resumes under equal settings; `read` names by checksum what else the run reads."""
+    """Trains, or resumes under equal settings; `read` as `_settings` has it."""
     from train.loop import fit
 
-    settings = {"task": name, "preset": preset, "init": init, **dataclasses.asdict(config), **read}
+    settings = _settings(name, preset, config, init, read)
     fit(
         model, loss, batches, optimizer=config.optimizer, steps=config.steps, directory=run, config=settings,
         seed=config.seed, evaluate=evaluate,
@@ -142,6 +147,7 @@ def pose(
     python -m train pose --preset mpii+lsp-mobile --data data --run runs/mpii
     """
     from train import pose as task
+    from train.checkpoint import require_settings
     from train.config import POSE_PRESETS
     from train.data import Prefetch, input_threads
     from train.pose_data import PoseData, load_pose_data
@@ -152,9 +158,10 @@ def pose(
 
     chosen = {"loss": loss_by, "half_body": half_body, "hidden_weight": hidden_weight}
     config = _chosen(_preset(POSE_PRESETS, preset, steps), chosen)
-    if sum(start is not None for start in (init, trunk, wider)) > 1:
+    starts = [start for start in (init, trunk, wider) if start is not None]
+    if len(starts) > 1:
         raise typer.BadParameter("--init, --trunk and --widen are all starting points: give one of them")
-    config = config if trunk is None else padded_like(config, trunk)
+    config = padded_like(config, starts[0]) if starts else config
     model, origin = _begin(task, config, init)
     read = {} if trunk is None else {"trunk": f"{trunk.name}, sha256 {take_trunk(model, trunk)}"}
     if wider is not None:
@@ -173,6 +180,8 @@ def pose(
         if config.data != "lspet+kth" or not config.landmarks:
             raise typer.BadParameter("--legs: they are of KTH's references, from which --preset large learns")
         read["legs_sha256"] = _checksum("--legs", legs)
+    # whom it learns from is told by the data alone, which may take hours to be cut out into the folder of the run
+    require_settings(run, _settings("pose", preset, config, origin, read), except_for=("people",))
     records = PoseData([], [], {})
     if config.data != "lspet+kth":
         records = load_releases(config, data, run / "crops")
@@ -313,7 +322,8 @@ def main() -> None:
     try:
         app()
     except ValueError as error:
-        code, said = 2, str(error)
+        # a checkpoint's error may list hundreds of names
+        code, said = 2, getattr(error, "brief", str(error))
     except (FloatingPointError, OSError) as error:  # a loss without end, or a system that refuses
         code, said = 1, str(error)
     else:

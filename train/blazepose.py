@@ -37,11 +37,14 @@ class Landmarks:
     """The landmark network of the installed MediaPipe."""
 
     def __init__(self):
+        found = importlib.util.find_spec("mediapipe")
+        missing = [name for name in ("mediapipe", "ai_edge_litert") if importlib.util.find_spec(name) is None]
+        if missing or found is None or found.origin is None:
+            raise SystemExit(
+                f"not installed here: {' and '.join(missing or ['mediapipe'])}; see the first lines of this file"
+            )
         from ai_edge_litert.interpreter import Interpreter
 
-        found = importlib.util.find_spec("mediapipe")
-        if found is None or found.origin is None:
-            raise SystemExit("mediapipe is not installed here: see the first lines of this file")
         model = Path(found.origin).parent / "modules" / "pose_landmark" / "pose_landmark_full.tflite"
         self._network = Interpreter(str(model))
         self._network.allocate_tensors()

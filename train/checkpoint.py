@@ -2,12 +2,16 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import orbax.checkpoint as ocp
 
 State = TypeVar("State")
+
+RUN_CONFIG = "config.json"
+"""The file in a run's folder that holds its settings."""
 
 
 class RunCheckpoints:
@@ -17,16 +21,9 @@ class RunCheckpoints:
         """Opens (or begins) the run in `directory`; ValueError where it holds a run with another config."""
         self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
-        config_file = self.directory / "config.json"
-        if config_file.exists():
-            found = read_config(self.directory)
-            if found != config:
-                changed = sorted(name for name in found.keys() | config.keys() if found.get(name) != config.get(name))
-                raise ValueError(
-                    f"{config_file} belongs to a run with other settings ({', '.join(changed)}): "
-                    "resume it with its own settings, or give the new run another folder"
-                )
-        else:
+        config_file = self.directory / RUN_CONFIG
+        require_settings(self.directory, config)
+        if not config_file.exists():
             temporary = config_file.with_suffix(".tmp")
             temporary.write_text(json.dumps(config, indent=2) + "\n")
             os.replace(temporary, config_file)
@@ -63,12 +60,25 @@ class RunCheckpoints:
         self._manager.close()
 
 
+def require_settings(run: Path, config: dict[str, Any], except_for: Collection[str] = ()) -> None:
+    """Refuse, by a ValueError, a folder that holds a run of other settings, but for those that are not known yet."""
+    if not (run / RUN_CONFIG).exists():
+        return
+    found, wanted = read_config(run), json.loads(json.dumps(config))
+    changed = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    if changed := [name for name in changed if name not in except_for]:
+        raise ValueError(
+            f"{run / RUN_CONFIG} belongs to a run with other settings ({', '.join(changed)}): "
+            "resume it with its own settings, or give the new run another folder"
+        )
+
+
 def read_config(run: Path) -> dict[str, Any]:
     """The settings that a run was started with; ValueError where `run` is not a run's folder."""
     try:
-        found = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        found = json.loads((run / RUN_CONFIG).read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError(f"it holds no settings, but {type(found).__name__}")
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{run} is not the folder of a run: its config.json cannot be read ({error})") from None
+        raise ValueError(f"{run} is not the folder of a run: its {RUN_CONFIG} cannot be read ({error})") from None
     return found

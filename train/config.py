@@ -85,7 +85,10 @@ class PoseTaskConfig:
             raise ValueError("backgrounds: they are cut from photographs, of which the batch has none")
         if self.network not in ("MobilePose", "InceptionResNet", "PartDetector"):
             raise ValueError(f"network: expected MobilePose, InceptionResNet or PartDetector, got {self.network!r}")
-        if (self.loss == "spatial_cross_entropy") != (self.network == "MobilePose"):
+        if self.padding not in ("same", "symmetric"):
+            raise ValueError(f"padding: expected same or symmetric, got {self.padding!r}")
+        known = ("spatial_cross_entropy", "sigmoid_cross_entropy", "mean_square")
+        if self.loss not in known or (self.loss == "spatial_cross_entropy") != (self.network == "MobilePose"):
             raise ValueError(
                 "loss: MobilePose learns by spatial_cross_entropy, the others by sigmoid_cross_entropy or mean_square, "
                 f"got {self.loss!r} for {self.network}"

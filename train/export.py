@@ -8,7 +8,7 @@ from typing import Any
 from flax import nnx
 
 from humanpose.checkpoint import fill, flatten, load, save
-from train.checkpoint import RunCheckpoints, read_config
+from train.checkpoint import RUN_CONFIG, RunCheckpoints, read_config
 from train.config import DetectTaskConfig, GaitTaskConfig, OptimizerConfig, PoseTaskConfig
 from train.loop import init_state, make_optimizer
 
@@ -29,7 +29,7 @@ def newest_weights(run: Path, model: nnx.Module) -> int:
 
     """
     config = run_config(run)
-    tx = make_optimizer(OptimizerConfig(**config["optimizer"]), config["steps"])
+    tx = make_optimizer(_optimizer_of(config), config["steps"])
     _, state = init_state(model, tx)
     with RunCheckpoints(run, config) as checkpoints:
         restored = checkpoints.restore_latest(state)
@@ -60,17 +60,23 @@ def export_run(run: Path, to: Path, card_file: Path | None = None) -> None:
     """Writes the newest weights of `run` with their config and card into the folder `to`.
 
     Without a file of the card's own words, the card holds the run's settings and says that a licence is to be found.
+
+    Raises:
+        ValueError: the run is none, has saved nothing yet, or trained what is not shipped; or the card is none.
+
     """
     config = run_config(run)
+    for name in ("task", "preset"):
+        if not isinstance(config.get(name), str):
+            raise ValueError(f"{run} cannot be exported: its {RUN_CONFIG} names no {name}")
     if config.get("network") == "SkeletonGRU":
         raise ValueError(f"{run} trained a teacher, which is not shipped: export the run of the network that it taught")
+    licence = "Not stated: it follows from the data that these weights learned from."
+    card = {"name": f"{config['task']}, preset {config['preset']}", "licence": licence}
+    if card_file is not None:
+        card = _read_card(card_file)
     model = new_model_of(config)
     step = newest_weights(run, model)
-    if card_file is None:
-        licence = "Not stated: it follows from the data that these weights learned from."
-        card = {"name": f"{config['task']}, preset {config['preset']}", "licence": licence}
-    else:
-        card = json.loads(card_file.read_text())
     arrays, settings = flatten(model), dataclasses.asdict(model.config)
     if config["task"] == "gait":  # the training head tells the training's people apart, whom nobody else has met
         arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
@@ -78,27 +84,51 @@ def export_run(run: Path, to: Path, card_file: Path | None = None) -> None:
     save(to, arrays, settings, {**card, "training": {**config, "step": step}}, type(model).__name__)
 
 
+def _read_card(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ValueError(
+            f"--card: expected a file, got {file}, which is {'a folder' if file.is_dir() else 'not there'}"
+        )
+    try:
+        card = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"--card: {file} cannot be read as JSON: {error}") from error
+    if not isinstance(card, dict):
+        raise ValueError(f"--card: {file} must hold a JSON object, the card's words by their names, got {card!r:.80}")
+    return card
+
+
 def new_model_of(config: dict[str, Any]) -> Any:
-    """A fresh network of the task and settings that a run's config names."""
-    settings = {**config, "optimizer": OptimizerConfig(**config["optimizer"])}
+    """A fresh network of the task and settings that a run's config names; ValueError where they name none."""
+    settings = {**config, "optimizer": _optimizer_of(config)}
 
     def task_config(kind: type) -> Any:
         return kind(
             **{field.name: settings[field.name] for field in dataclasses.fields(kind) if field.name in settings}
         )
 
-    match config["task"]:
-        case "detect":
-            from train import detect
+    try:
+        match config.get("task"):
+            case "detect":
+                from train import detect
 
-            return detect.new_model(task_config(DetectTaskConfig))
-        case "pose":
-            from train import pose
+                return detect.new_model(task_config(DetectTaskConfig))
+            case "pose":
+                from train import pose
 
-            return pose.new_model(task_config(PoseTaskConfig))
-        case "gait":
-            from train import gait
+                return pose.new_model(task_config(PoseTaskConfig))
+            case "gait":
+                from train import gait
 
-            return gait.new_model(task_config(GaitTaskConfig))
-        case other:
-            raise ValueError(f"a run of the unknown task {other!r} cannot be exported")
+                return gait.new_model(task_config(GaitTaskConfig))
+            case other:
+                raise ValueError(f"a run of the unknown task {other!r} has no network here")
+    except TypeError as error:  # a setting of another kind
+        raise ValueError(f"this version cannot build the network of such a run: {error}") from error
+
+
+def _optimizer_of(config: dict[str, Any]) -> OptimizerConfig:
+    try:
+        return OptimizerConfig(**config["optimizer"])
+    except TypeError as error:  # a setting of another version, or of another kind
+        raise ValueError(f"this version cannot go on with the optimizer of such a run: {error}") from error

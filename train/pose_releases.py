@@ -3,14 +3,15 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from gaitnet.cli.datasets_sources import FOLDERS, Name, records_of
 from gaitnet.cli.output import bar, note
 from humanpose.datasets.check import require_sound
-from humanpose.datasets.human36m import WALKING, split_by_subject
-from humanpose.datasets.prepare import CONTEXT, INDEX, prepare
+from humanpose.datasets.human36m import WALKING, split_by_subject, thinned
+from humanpose.datasets.prepare import CONTEXT, is_prepared, prepare
 from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import MARGIN
@@ -21,7 +22,7 @@ SETS = {"mpii+lsp": (Name.MPII, Name.LSP, Name.LSPET), "human36m": (Name.HUMAN36
 """What a preset's `data` stands for; the first of them has to measure as well."""
 
 MEASURES = {
-    Name.MPII: "valid_images.txt beside its annotations names the pictures that only measure",
+    Name.MPII: "valid_images.txt or valid.h5 beside its annotations names the pictures that only measure",
     Name.HUMAN36M: "its subject S5 only measures",
 }
 
@@ -105,15 +106,14 @@ def _people(
     """Everybody in a data set with a box, and the cache that their pictures are in, if they are in one."""
     side = round(config.height * CONTEXT / MARGIN)
     try:
-        if (folder / INDEX).is_file():
+        if is_prepared(folder):
             cache = PreparedPose(folder)
             if cache.name != name:
                 raise ValueError(f"the prepared data set is {cache.name}")
             cache.require_sound()
             if cache.size < 0.9 * side:
                 note(f"{name.value}: prepared at {cache.size} pixels; --size {side} is what this network can see")
-            # prepared under the other of its splits, it would have S5 learned from
-            return split_by_subject(cache.records) if name is Name.HUMAN36M else cache.records, cache
+            return _as_asked(cache, config.every) if name is Name.HUMAN36M else cache.records, cache
         actions = list(WALKING) if name is Name.HUMAN36M else None
         records = [record for record in records_of(name, folder, actions, config.every) if record.has_extent]
         require_sound(records)
@@ -125,6 +125,21 @@ def _people(
         return cache.records, cache
     except ValueError as error:
         raise ValueError(f"{name.value} in {folder}: {str(error).removeprefix('records: ')}") from error
+
+
+def _as_asked(cache: PreparedPose, every: int) -> list[PoseRecord]:
+    """Of a prepared Human3.6M whom the preset would read of it as released, held out as the original did."""
+    sources = [cache.source_of(record) for record in cache.records]
+    released = [
+        replace(record, path=Path(path), frame=frame)
+        for record, (path, frame) in zip(cache.records, sources, strict=True)
+    ]
+    found = [cache.records[place] for place in thinned(released, WALKING, every)]
+    if len(found) < len(cache.records):
+        which = f"of {' or '.join(WALKING)}, {every} frames or more apart, as this preset wants them"
+        note(f"human36m: {len(found)} of the {len(cache.records)} people prepared are {which}")
+    # prepared under the other of its splits, it would have S5 learned from
+    return split_by_subject(found)
 
 
 def _picture(record: PoseRecord, cache: PreparedPose | None) -> str:

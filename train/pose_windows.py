@@ -1,11 +1,11 @@
 """Windows of a recording in a pose batch: frames that follow each other, cropped and coloured under one change."""
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from humanpose.augment import AugmentConfig, apply_look, carry_keypoints, draw_affine, draw_look
+from humanpose.datasets.places import natural_key
 from humanpose.datasets.record import PoseRecord
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP
@@ -23,14 +23,9 @@ def windows_of(records: Sequence[PoseRecord], length: int) -> list[list[PoseReco
         takes.setdefault((record.subject, record.action, record.camera), []).append(record)
     windows = []
     for take in takes.values():
-        frames = sorted(take, key=lambda record: (_natural(record.path.name), record.frame or 0))
+        frames = sorted(take, key=lambda record: (natural_key(record.path.name), record.frame or 0))
         windows += [frames[start : start + length] for start in range(0, len(frames) - length + 1, max(length // 2, 1))]
     return windows
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key by which 2 comes before 10: frames that were extracted need not be numbered with equally many digits."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def make_window(

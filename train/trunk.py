@@ -8,7 +8,9 @@ from humanpose.models.inception_resnet import InceptionResNet
 from humanpose.models.mobile import MobilePose
 from humanpose.models.network import PoseNetwork
 from humanpose.models.part_detector import PartDetector
+from train.checkpoint import RUN_CONFIG
 from train.config import PoseTaskConfig
+from train.export import run_config
 
 TRUNK_OF = {
     MobilePose: "MobileNetV2",
@@ -18,14 +20,25 @@ TRUNK_OF = {
 """What a checkpoint of each network's trunk calls itself."""
 
 
-def padded_like(config: PoseTaskConfig, directory: Path) -> PoseTaskConfig:
-    """The task with the padding that a trunk was trained with, without which it would not be the same trunk.
+def padded_like(config: PoseTaskConfig, start: Path) -> PoseTaskConfig:
+    """The task with the padding of the weights it begins with, in the folder of a checkpoint or of a run.
+
+    Padding changes no array's shape: in a network of another the weights would fit, and be no longer the same network.
 
     Raises:
-        CheckpointError: there is no checkpoint in the folder, or a damaged one.
+        ValueError: there is neither in the folder, or a damaged one.
 
     """
-    return replace(config, padding=checkpoint.load(directory)[1]["config"].get("padding", config.padding))
+    if (start / checkpoint.MANIFEST).is_file():
+        found = checkpoint.load(start)[1]["config"]
+    elif (start / RUN_CONFIG).is_file():
+        found = run_config(start)
+    else:
+        raise ValueError(
+            f"{start} is neither the folder of a checkpoint nor of a run: it has no {checkpoint.MANIFEST} and no "
+            f"{RUN_CONFIG}"
+        )
+    return replace(config, padding=found.get("padding", config.padding))
 
 
 def take_trunk(model: PoseNetwork, directory: Path) -> str:
@@ -53,7 +66,9 @@ def take_trunk(model: PoseNetwork, directory: Path) -> str:
         # the last 1x1 convolution is for classes of things
         arrays = {f"trunk/{name}": array for name, array in arrays.items() if not name.startswith("head/")}
     own = checkpoint.flatten(model)
-    body = {name for name in own if not name.startswith(("head/", "tower/"))}
+    # slim's classifier has the tower as well, in those of Keras and timm it is not left
+    towered = any(name.startswith("tower/") for name in arrays)
+    body = {name for name in own if not name.startswith("head/" if towered else ("head/", "tower/"))}
     missing, strange = sorted(body - arrays.keys()), sorted(arrays.keys() - body)
     # a network of fewer blocks takes as many as it has
     strange = [name for name in strange if not _of_further_block(name, model)]

@@ -142,8 +142,10 @@ def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -
 
 
 def film_of(record: "PoseRecord") -> Path:
-    """The film that a reference is of: KTH's are published as .avi, and kept as .mp4 as well."""
-    return record.path if record.path.exists() else record.path.with_suffix(".mp4")
+    """The film that a reference is of, in whatever container it is kept."""
+    from humanpose.datasets import kth
+
+    return kth.film_of(record.path)
 
 
 def owner_of(record: "PoseRecord") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from humanpose.datasets.places import inside, is_there
-from humanpose.datasets.record import PoseRecord
+from humanpose.datasets.record import PoseRecord, split_of_name
 from humanpose.skeleton import from_coco
 
 PERSON = 1
@@ -40,8 +40,7 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
     file = Path(path)
     root = file.parent if directory is None else Path(directory)
     name = file.stem.removeprefix("person_keypoints_")
-    told = [part for word, part in _SPLITS.items() if word in name.lower()]
-    split = told[0] if len(told) == 1 else ""  # "trainval" tells of two
+    split = split_of_name(file)
     places = [root / name, root / "images" / name, root / "images", file.parent, root]
     try:
         content = json.loads(file.read_bytes())
@@ -74,9 +73,6 @@ def read_coco_json(path: str | Path, directory: str | Path | None = None) -> lis
         corners = np.concatenate([box[:2], box[:2] + box[2:]]).astype(np.float32)
         records.append(PoseRecord(folder / picture, None, corners, joints, there, "coco", hidden=hidden, split=split))
     return records
-
-
-_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def _counts(person: dict[str, Any]) -> bool:

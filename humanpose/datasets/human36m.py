@@ -57,8 +57,7 @@ def read_human36m(
         records = read_positions(tables[0], root, every, actions)
     elif annotations:
         frames = [record for file in annotations for record in read_human36m_json(file)]
-        chosen = [one for one in frames if wanted(Take(one.subject, one.action, one.camera), actions)]
-        records = _apart(chosen, every)
+        records = [frames[place] for place in thinned(frames, actions, every)]
     else:
         raise ValueError(
             f"{root} holds nothing of Human3.6M: expected S1/MyPoseFeatures/D2_Positions/*.cdf with S1/Videos/*.mp4, "
@@ -71,6 +70,29 @@ def split_by_subject(records: Sequence[PoseRecord], split: str = "original") -> 
     """The records with the `split` of their subjects by one of SPLITS; subjects outside it have none."""
     parts = {subject: part for part, subjects in SPLITS[split].items() for subject in subjects}
     return [replace(record, split=parts.get(record.subject, "")) for record in records]
+
+
+def thinned(records: Sequence[PoseRecord], actions: Sequence[str] | None, every: int) -> list[int]:
+    """Places of the records of some actions (None: of all) whose frames are `every` or more apart in their recording.
+
+    The number of an extracted frame stands in its picture's name.
+    """
+    numbered: dict[Take, dict[int, list[int]]] = {}
+    for place, one in enumerate(records):
+        take = Take(one.subject, one.action, one.camera)
+        if wanted(take, actions):
+            match = _FRAME.fullmatch(one.path.stem)
+            # the place stands in for a name that tells nothing
+            number = one.frame if one.frame is not None else int(match[4]) if match else place
+            numbered.setdefault(take, {}).setdefault(number, []).append(place)
+    kept: list[int] = []
+    for recording in numbered.values():
+        last = -math.inf
+        for number in sorted(recording):
+            if number - last >= every:
+                last = number
+                kept += recording[number]
+    return sorted(kept)
 
 
 def read_positions_cdf(path: str | Path) -> Float[np.ndarray, "time 32 2"]:
@@ -99,9 +121,11 @@ def read_boxes(path: str | Path, frames: Sequence[int]) -> Float[np.ndarray, "fr
     import h5py
 
     from humanpose.hdf5_listing import held, member
+    from humanpose.hdf5_process import looked_at
 
     boxes = np.full((len(frames), 4), np.nan)
     try:
+        looked_at(path, "Masks")  # their list; the masks themselves would take as long again
         with h5py.File(path) as stored:
             masks = held(member(stored, "Masks"), "Masks", "O")
             for row, frame in enumerate(frames):
@@ -151,25 +175,6 @@ def read_human36m_json(path: str | Path) -> list[PoseRecord]:
         corners = np.concatenate([box[:2], box[:2] + box[2:]])
         records.append(record_of(picture, None, joints.reshape(17, 3)[:, :2], take, corners))
     return records
-
-
-def _apart(records: Sequence[PoseRecord], every: int) -> list[PoseRecord]:
-    """Extracted frames whose numbers are `every` or more from those before them in their recording; in their order."""
-    if every == 1:
-        return list(records)
-    numbered: dict[tuple[str, ...], dict[int, list[int]]] = {}
-    for place, one in enumerate(records):
-        match = _FRAME.fullmatch(one.path.stem)
-        number = int(match[4]) if match else place  # of a name that tells nothing
-        numbered.setdefault((one.subject, one.action, one.camera), {}).setdefault(number, []).append(place)
-    kept: set[int] = set()
-    for recording in numbered.values():
-        last = -math.inf
-        for number in sorted(recording):
-            if number - last >= every:
-                last = number
-                kept.update(recording[number])
-    return [one for place, one in enumerate(records) if place in kept]
 
 
 def _picture(root: Path, name: str) -> Path:

@@ -5,6 +5,8 @@ from 0. A joint that somebody annotated behind something is visible here, and al
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +31,35 @@ def read_mpii(directory: str | Path) -> list[PoseRecord]:
 
     Of the annotations the official .mat is taken, or else all h5 and json files, each person once, held out where any
     file holds them out; they lie in the folder itself, or in `annot/` or `annotations/`, or the .mat in the folder
-    `mpii_human_pose_v1_u12_2/` of its archive. Raises ValueError where there is none.
+    `mpii_human_pose_v1_u12_2/` of its archive. Where no list tells who of the .mat only measures, a `valid.h5` or
+    `valid.json` there does. Raises ValueError where there is none.
     """
     root = Path(directory)
     places = [folder for folder in (root, root / "annot", root / "annotations") if folder.is_dir()]
+    tables = [file for folder in places for kind in ("*.h5", "*.json") for file in sorted(folder.glob(kind))]
     for folder in (*places, *sorted(root.glob("mpii_human_pose_v1*/"))):  # the archive unpacks into a folder of its own
         official = sorted(folder.glob("mpii_human_pose_v1*.mat"))
         if official:
-            return read_mpii_mat(official[0], root / "images")
-    files = [file for folder in places for kind in ("*.h5", "*.json") for file in sorted(folder.glob(kind))]
-    records = [
-        record
-        for file in files
-        for record in (read_mpii_h5 if file.suffix == ".h5" else read_mpii_json)(file, root / "images")
-    ]
-    if not files:
+            return _held_out(read_mpii_mat(official[0], root / "images"), tables, root / "images")
+    if not tables:
         raise ValueError(f"{root} holds no annotations of MPII: expected {OFFICIAL}, or files .h5 or .json, and images")
-    return once(records)
+    return once([record for file in tables for record in _table(file, root / "images")])
+
+
+def _table(file: Path, images: Path) -> list[PoseRecord]:
+    return (read_mpii_h5 if file.suffix == ".h5" else read_mpii_json)(file, images)
+
+
+def _held_out(records: list[PoseRecord], tables: Sequence[Path], images: Path) -> list[PoseRecord]:
+    """The official people; where no list holds any out, those in the pictures of a `valid` table only measure."""
+    if any(record.split != "train" for record in records):
+        return records
+    valid = [file for file in tables if file.stem == "valid"]
+    # a name that was written on a system which does not tell A from a must not let anybody through
+    named = {record.path.name.casefold() for file in valid for record in _table(file, images)}
+    return [
+        replace(record, split="validation") if record.path.name.casefold() in named else record for record in records
+    ]
 
 
 def read_mpii_mat(path: str | Path, images: str | Path) -> list[PoseRecord]:

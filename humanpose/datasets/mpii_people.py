@@ -53,15 +53,6 @@ def splits_by_list(file: Path, otherwise: str = "train") -> Callable[[str], str]
     return lambda name: otherwise
 
 
-def split_of_name(file: Path) -> str:
-    """The split that a file's name tells; "" where it tells none, or of two at once, as `trainval.json` does."""
-    told = {split for word, split in _WORDS.items() if word in file.stem.lower()}
-    return told.pop() if len(told) == 1 else ""
-
-
-_WORDS = {"train": "train", "val": "validation", "test": "test"}
-
-
 def once(records: list[PoseRecord]) -> list[PoseRecord]:
     """Without people whom two files annotate: the first stays, held out where any of the files holds them out.
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from humanpose.datasets.mpii_people import LOWER, person_of, require_shape, split_of_name, splits_by_list
+from humanpose.datasets.mpii_people import LOWER, person_of, require_shape, splits_by_list
 from humanpose.datasets.places import inside
-from humanpose.datasets.record import PoseRecord
+from humanpose.datasets.record import PoseRecord, split_of_name
 
 ENLARGED = 1.25
 """Scale in the h5 files, over the official one."""
@@ -24,9 +24,11 @@ def read_mpii_h5(path: str | Path, images: str | Path) -> list[PoseRecord]:
     import h5py
 
     from humanpose.hdf5_listing import has, held, member
+    from humanpose.hdf5_process import looked_at
 
     file = Path(path)
     try:
+        looked_at(file, "part", "visible", "center", "scale", "imgname", "normalize")
         with h5py.File(file) as stored:
             part, flags, centres, scales = (
                 np.asarray(held(member(stored, name), name), np.float64)

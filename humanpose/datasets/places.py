@@ -1,6 +1,7 @@
-"""Where the pictures lie that annotations name: within their data set, and nowhere else."""
+"""Where the pictures lie that annotations name, within their data set and nowhere else, and in which order."""
 
 import os
+import re
 from pathlib import Path, PurePath
 
 
@@ -26,3 +27,10 @@ def inside(folder: Path, name: str) -> Path:
 def is_there(path: Path) -> bool:
     """Whether there is a file; False as well for names that no file can have, which `Path.is_file` stumbles over."""
     return os.path.isfile(path)
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """A key by which 2 comes before 10: frames that were extracted need not be numbered with equally many digits."""
+    parts = [part.lstrip("0") if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+    # a number as text, the longer the later: annotations may name pictures by more digits than any integer has
+    return [(len(part) if part.isdecimal() else 0, part) for part in parts]

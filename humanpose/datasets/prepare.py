@@ -20,6 +20,7 @@ from jaxtyping import Float
 from humanpose.datasets.check import name_of, outside, require_people, require_placed
 from humanpose.datasets.fingerprints import contents, fingerprint, sha256_of
 from humanpose.datasets.pictures import pictures_of
+from humanpose.datasets.places import natural_key
 from humanpose.datasets.record import PoseRecord
 from humanpose.datasets.shards import QUALITY, annotations, jpeg
 from humanpose.preprocess import crop, crop_affine
@@ -91,7 +92,7 @@ def prepare(
         raise ValueError(f"size must be 32..2048 and shards 1..{len(records)}, got {size} and {shards}")
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(records, key=lambda record: (str(record.path), record.frame or 0))
+    ordered = sorted(records, key=_in_order)
     count = shards or -(-len(ordered) // PEOPLE)
     bounds = np.linspace(0, len(ordered), count + 1).astype(int).tolist()
     settings = {"format": FORMAT, "name": name, "size": size, "context": CONTEXT, "pixels": pixels, "quality": QUALITY,
@@ -133,6 +134,11 @@ def context_affine(box: Float[np.ndarray, "4"], size: int) -> Float[np.ndarray, 
     half = max(y1 - y0, (x1 - x0) * 4 / 3) / 2  # the rectangle of a portrait crop, whose height is what counts
     middle = (y0 + y1) / 2
     return crop_affine(np.array([x0, middle - half, x1, middle + half]), (size, size), CONTEXT)
+
+
+def _in_order(record: PoseRecord) -> tuple[str, list[tuple[int, str]], str, int]:
+    """By folder, picture and frame; the rows of a cache stand as the frames of a recording follow each other."""
+    return f"{record.path.parent}/", natural_key(record.path.name), record.path.name, record.frame or 0
 
 
 def _unchanged(entry: dict[str, Any], records: Sequence[PoseRecord]) -> bool:
@@ -194,13 +200,13 @@ def _write_shard(
             people.append(record)
             affines.append(affine)
             sizes.append(picture.shape[:2])
-            crops.append(crop(picture, affine, (size, size)))
+            cut = crop(picture, affine, (size, size))
+            crops.append(jpeg(cut) if pixels == "jpeg" else cut)  # at once: a shard may hold a whole data set
         progress(start + place + 1, total)
     arrays = annotations(people, np.array(affines, np.float64).reshape(-1, 2, 3), sizes)
     if pixels == "jpeg":
-        encoded = [jpeg(one) for one in crops]
-        arrays["ends"] = np.cumsum([len(one) for one in encoded], dtype=np.int64)
-        arrays["pixels"] = np.concatenate([np.zeros(0, np.uint8), *encoded])
+        arrays["ends"] = np.cumsum([len(one) for one in crops], dtype=np.int64)
+        arrays["pixels"] = np.concatenate([np.zeros(0, np.uint8), *crops])
     else:
         arrays["pixels"] = np.array(crops, np.uint8).reshape(-1, size, size, 3)
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The one record every reader of annotated people returns."""
+"""The one record every reader of annotated people returns; and its split, where the name of a file tells it."""
 
 import math
 from dataclasses import dataclass
@@ -43,3 +43,12 @@ class PoseRecord:
     def has_extent(self) -> bool:
         """Whether the box is one that a crop can be made of."""
         return bool(np.isfinite(self.box).all() and (self.box[2:] - self.box[:2]).max() >= 8)
+
+
+def split_of_name(file: Path) -> str:
+    """The split that a file of annotations is named after; "" where of none, or of two at once, as `trainval.json`."""
+    told = {split for word, split in _WORDS.items() if word in file.stem.lower()}
+    return told.pop() if len(told) == 1 else ""
+
+
+_WORDS = {"train": "train", "val": "validation", "test": "test"}

@@ -4,6 +4,7 @@ Data sets hand such files round (`cameras.pkl`, object arrays in .npz). `restric
 stands in for the functions of NumPy is here.
 """
 
+import lzma
 import math
 import tokenize
 import zipfile
@@ -160,7 +161,7 @@ def read_npz(path: str | Path) -> dict[str, Any]:
                     found[name] = plain.reshape(shape, order="F" if in_columns else "C")
     except (
         OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
-        SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+        SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
     ) as error:  # fmt: skip
         raise ValueError(f"path {str(path)!r} must be a whole .npz of plain data and arrays: {error}") from error
     return found

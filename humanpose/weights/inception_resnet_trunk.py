@@ -13,6 +13,7 @@ import numpy as np
 
 from humanpose.models.inception_resnet import BLOCK_17, BLOCK_35, MIXED_5B, MIXED_6A, InceptionResNetConfig, Rows
 from humanpose.weights import TRAINER_ONLY, KeyTable, Made
+from humanpose.weights.torch_layout import last_first
 
 KERAS_NORM = {"bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 KERAS_CLASSIFIER = (r"block8_\d+_conv/(kernel|bias)", r"(conv_7b|conv_7b_bn|predictions)/.*")
@@ -62,7 +63,7 @@ def timm_table(config: InceptionResNetConfig, prefix: str = "") -> KeyTable:
     for unit in _body(config):
         scope = f"{prefix}{unit.timm}"
         if not unit.normalised:
-            made[f"{unit.path}/kernel"] = Made((f"{scope}.weight",), _last_first)
+            made[f"{unit.path}/kernel"] = Made((f"{scope}.weight",), last_first)
             made[f"{unit.path}/bias"] = Made((f"{scope}.bias",))
             continue
         gamma = f"{scope}.bn.weight"
@@ -102,10 +103,5 @@ def _numbered(names: Iterable[str], kind: str) -> list[str]:
     return sorted((layer for layer, match in found.items() if match), key=lambda layer: int(found[layer][1] or 0))  # type: ignore[index]
 
 
-def _last_first(kernel: np.ndarray) -> np.ndarray:
-    """(features, channel, height, width) -> (height, width, channel, features)."""
-    return kernel.transpose(2, 3, 1, 0)
-
-
 def _scaled_kernel(kernel: np.ndarray, gamma: np.ndarray) -> np.ndarray:
-    return _last_first(kernel) * gamma
+    return last_first(kernel) * gamma

@@ -16,20 +16,16 @@ import numpy as np
 
 from humanpose.models.mobilenet_v2 import STAGES, MobileNetV2Config, Padding
 from humanpose.weights import TRAINER_ONLY, KeyTable, Made, Shapes
+from humanpose.weights.torch_layout import COLOUR_DEVIATION, NORM, last_first
 
 EPSILON, TORCH_EPSILON = 1e-3, 1e-5
-COLOUR_DEVIATION = np.array([0.229, 0.224, 0.225])
-"""Of ImageNet's pictures in [0, 1], which torchvision and timm divide by."""
 
 CLASSIFIER = (r"(predictions|Logits)/(kernel|bias)", r"(.*[./])?classifier\.(1\.)?(weight|bias)")
 TORCH_ONLY = (r"(.*[./])?num_batches_tracked",)
 WIDTHS = (1.0, 0.5, 0.75, 1.4, 1.3, 0.35, 0.25, 2.0, *(round(0.05 * step, 2) for step in range(1, 61)))
 """Channel multipliers in the order they are tried: those that were published first."""
 
-NORMS = {
-    "keras": {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"},
-    "torch": {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"},
-}
+KERAS_NORM = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 
 
 def keras_table(config: MobileNetV2Config) -> KeyTable:
@@ -41,7 +37,7 @@ def keras_table(config: MobileNetV2Config) -> KeyTable:
         paths[f"{convolution}/kernel"] = f"{path}/kernel"
         if kind == "depthwise":
             transforms[f"{convolution}/kernel"] = _swap_last
-        paths.update({f"{norm}/{theirs}": f"{path}/norm/{ours}" for ours, theirs in NORMS["keras"].items()})
+        paths.update({f"{norm}/{theirs}": f"{path}/norm/{ours}" for ours, theirs in KERAS_NORM.items()})
     return KeyTable(paths, (*TRAINER_ONLY, *CLASSIFIER), transforms)
 
 
@@ -59,8 +55,8 @@ def _torch_table(names: dict[str, tuple[str, str]], prefix: str) -> KeyTable:
     made: dict[str, Made] = {}
     for path, (convolution, norm) in names.items():
         kernel = f"{prefix}{convolution}.weight"
-        scale, bias, mean, var = (f"{prefix}{norm}.{name}" for name in NORMS["torch"].values())
-        made[f"{path}/kernel"] = Made((kernel,), _stem_kernel if path == "stem" else _last_first)
+        scale, bias, mean, var = (f"{prefix}{norm}.{name}" for name in NORM.values())
+        made[f"{path}/kernel"] = Made((kernel,), _stem_kernel if path == "stem" else last_first)
         made[f"{path}/norm/scale"] = Made((scale, var), _scale_for_epsilon)
         made[f"{path}/norm/bias"] = Made((bias,))
         made[f"{path}/norm/mean"] = Made((mean,))
@@ -137,11 +133,6 @@ def _swap_last(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(0, 1, 3, 2)
 
 
-def _last_first(kernel: np.ndarray) -> np.ndarray:
-    """(features, channel, height, width) -> (height, width, channel, features)."""
-    return kernel.transpose(2, 3, 1, 0)
-
-
 def _scale_for_epsilon(scale: np.ndarray, var: np.ndarray) -> np.ndarray:
     """Torch divides by sqrt(var + 1e-5), this network by sqrt(var + 1e-3): the scale makes up for it."""
     wide = var.astype(np.float64)
@@ -150,4 +141,4 @@ def _scale_for_epsilon(scale: np.ndarray, var: np.ndarray) -> np.ndarray:
 
 def _stem_kernel(kernel: np.ndarray) -> np.ndarray:
     """The stem's kernel for colours that reach over 2, as in [-1, 1], instead of over 1 / deviation."""
-    return _last_first(kernel) * (0.5 / COLOUR_DEVIATION)[:, None]
+    return last_first(kernel) * (0.5 / COLOUR_DEVIATION)[:, None]

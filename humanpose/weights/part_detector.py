@@ -1,7 +1,7 @@
 """Names of the original HumanPoseNN's part detector in TensorFlow -> parameters of ours.
 
-Layouts agree throughout, so nothing is transformed. (The weights themselves were published for Torch7, whose kernels
-are features, channel, height, width: a table for those names needs a transform for every kernel.)
+Layouts agree throughout, so nothing is transformed. (The weights themselves were published for Torch7:
+`part_detector_torch7` reads them.)
 """
 
 from collections.abc import Iterator

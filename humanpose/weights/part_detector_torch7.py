@@ -8,13 +8,11 @@ Kernels are (features, channel, height, width) there, the transposed one (channe
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from humanpose.models.part_detector import PartDetectorConfig
 from humanpose.weights import KeyTable, Made, Shapes
 from humanpose.weights.arrays import WeightsFileError
+from humanpose.weights.torch_layout import NORM, last_first, no_bias
 
-NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 WORK = (r"(.*/)?(?!(weight|bias|running_mean|running_var)$)[^/]+",)
 """What modules keep beside their weights: gradients, outputs, buffers."""
 
@@ -38,11 +36,11 @@ def key_table(config: PartDetectorConfig, shapes: Shapes) -> KeyTable:
     places = _paths(config, convolutions, shapes)
     for path, scope, norm in zip(places, convolutions, [*norms, None, None], strict=True):
         kernel, bias = ("head/up_kernel", "head/up_bias") if path == "up" else (f"{path}/kernel", f"{path}/bias")
-        made[kernel] = Made((f"{scope}weight",), _last_first)
+        made[kernel] = Made((f"{scope}weight",), last_first)
         if f"{scope}bias" in shapes:
             made[bias] = Made((f"{scope}bias",))
         else:  # Torch7's ResNets leave the bias to the normalisation
-            made[bias] = Made((f"{scope}weight",), _no_bias)
+            made[bias] = Made((f"{scope}weight",), no_bias)
         if norm is not None:
             made.update({f"{path}/norm/{ours}": Made((f"{norm}{theirs}",)) for ours, theirs in NORM.items()})
     return KeyTable({}, WORK, made=made)
@@ -62,12 +60,3 @@ def _paths(config: PartDetectorConfig, convolutions: list[str], shapes: Shapes) 
             place += len(names)
     yield "head"
     yield "up"
-
-
-def _last_first(kernel: np.ndarray) -> np.ndarray:
-    """(features, channel, height, width) -> (height, width, channel, features); the transposed kernel likewise."""
-    return kernel.transpose(2, 3, 1, 0)
-
-
-def _no_bias(kernel: np.ndarray) -> np.ndarray:
-    return np.zeros(kernel.shape[0], np.float32)

@@ -19,15 +19,11 @@ import numpy as np
 
 from humanpose.models.part_detector import PartDetectorConfig
 from humanpose.weights import KeyTable, Made
-
-COLOUR_MEAN = np.array([0.485, 0.456, 0.406])
-COLOUR_DEVIATION = np.array([0.229, 0.224, 0.225])
-"""Of ImageNet's pictures in [0, 1]."""
+from humanpose.weights.torch_layout import COLOUR_DEVIATION, COLOUR_MEAN, NORM, last_first, no_bias
 
 FIRST = "layer1.0.conv3.weight"
 """Of ResNets with bottlenecks; those without have no third convolution."""
 
-NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 CLASSIFIER = (r"(.*[./])?num_batches_tracked", r"(.*[./])?fc\.(weight|bias)")
 
 
@@ -37,8 +33,8 @@ def torch_table(config: PartDetectorConfig, prefix: str = "") -> KeyTable:
     for path, convolution, norm in _convolutions(config):
         kernel = f"{prefix}{convolution}.weight"
         stem = path == "stem"
-        made[f"{path}/kernel"] = Made((kernel,), _stem_kernel if stem else _last_first)
-        made[f"{path}/bias"] = Made((kernel,), _stem_bias if stem else _no_bias)
+        made[f"{path}/kernel"] = Made((kernel,), _stem_kernel if stem else last_first)
+        made[f"{path}/bias"] = Made((kernel,), _stem_bias if stem else no_bias)
         made.update({f"{path}/norm/{ours}": Made((f"{prefix}{norm}.{theirs}",)) for ours, theirs in NORM.items()})
     return KeyTable({}, CLASSIFIER, partial=True, made=made)
 
@@ -55,18 +51,9 @@ def _convolutions(config: PartDetectorConfig) -> Iterator[tuple[str, str, str]]:
                 yield f"{path}/skip", f"{scope}.downsample.0", f"{scope}.downsample.1"
 
 
-def _last_first(kernel: np.ndarray) -> np.ndarray:
-    """(features, channel, height, width) -> (height, width, channel, features)."""
-    return kernel.transpose(2, 3, 1, 0)
-
-
-def _no_bias(kernel: np.ndarray) -> np.ndarray:
-    return np.zeros(kernel.shape[0], np.float32)
-
-
 def _stem_kernel(kernel: np.ndarray) -> np.ndarray:
     """The stem's kernel for colours in [0, 1] instead of over the deviation."""
-    return _last_first(kernel) / COLOUR_DEVIATION[:, None]
+    return last_first(kernel) / COLOUR_DEVIATION[:, None]
 
 
 def _stem_bias(kernel: np.ndarray) -> np.ndarray:

@@ -31,6 +31,9 @@ ANEW = "where PyTorch is installed, save its tensors alone: torch.save(model.sta
 MOST_PROGRAM = 1 << 22
 """Bytes of the pickle; those of networks stay under a megabyte. It bounds what carrying it out can cost."""
 
+MOST_ARRAYS = 1 << 16
+"""A pickle can list one tensor as often as it has bytes; networks and what trained them have some thousands."""
+
 STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
@@ -167,6 +170,8 @@ def _named(path: Path, folder: str, sizes: dict[str, int], big_endian: bool, roo
             seen.add(id(value))
             for key, member in value.items() if isinstance(value, dict) else enumerate(value):
                 if isinstance(key, str | int) and isinstance(member, dict | list | tuple):
+                    if len(entries) + len(waiting) >= MOST_ARRAYS:
+                        raise ValueError(f"it lists more than {MOST_ARRAYS} tensors, which no network has")
                     waiting.append((_below(name, key), member))
     return entries
 
