@@ -23,8 +23,8 @@ LEGS, ARMS = LIMB_JOINTS[:6], LIMB_JOINTS[6:]
 """With hips and with shoulders."""
 NOBODY = 0.4
 """Median probability of the arms' joints, and of the legs', below which what was followed is no body: of a screen that
-changed, the shipped network is sure by 0.3, of the man who passes it by 0.8. Somebody whose legs are below the picture
-has arms: all limbs together have 0.37 then."""
+changed, the shipped network is sure by 0.3 and 0.2, of the man who passes it by 0.8. Each by itself: legs that are
+below the picture say nothing against the arms."""
 AROUND = 1.0
 """Seconds before and after a picture whose boxes smooth the box in it."""
 
