@@ -5,8 +5,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_train_tasks import PLAIN
 
+from humanpose.augment import IDENTITY
 from humanpose.datasets.lsp import LSPET_TRAINED
 from humanpose.datasets.record import PoseRecord
 from humanpose.heatmaps import encode_keypoints
@@ -32,7 +32,7 @@ def test_an_opinion_goes_the_way_of_the_annotation(mirrored):
     opinion = np.zeros((16, 3), np.float32)
     opinion[KNEE] = (50, 50, 0.7)
     record = photograph(1, opinion=opinion, walks_left=mirrored)
-    drawn = make_sample([record], lambda _: np.zeros((100, 100, 3), np.uint8), (96, 72), PLAIN)(
+    drawn = make_sample([record], lambda _: np.zeros((100, 100, 3), np.uint8), (96, 72), IDENTITY)(
         0, np.random.default_rng(0)
     )
     there = INDEX["r_knee"] if mirrored else KNEE

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pose_trees import filmed
 from test_train_pose import KNEE, WRIST, Answering, batch_of
-from test_train_tasks import PLAIN
 
 from gaitnet.walkers.renderer import Rendered
+from humanpose.augment import IDENTITY
 from humanpose.skeleton import FLIP
 from train import pose_walkers
 from train.config import POSE_PRESETS, PoseTaskConfig
@@ -34,7 +34,7 @@ def test_hidden_joints_weigh_what_was_asked_for_wherever_samples_are_made(tmp_pa
     """Marks change sides with their joints; a missing joint counts nothing, whatever is said of it."""
     records = people(tmp_path)
     records[0].visible[KNEE] = False
-    config = dataclasses.replace(PLAIN, flip=flip)
+    config = dataclasses.replace(IDENTITY, flip=flip)
     expected = np.where(HIDDEN, weight, 1.0)
     expected[KNEE] = 0
     expected = expected[FLIP] if flip else expected
