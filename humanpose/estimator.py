@@ -62,7 +62,7 @@ class HumanPoseNN:
         offset: how the maps' pixels lie on the crop's, as `heatmaps.heatmap_to_crop` takes it.
         apart: heat-map pixels between the first place of a joint and the second one.
         flip_test: average the joint maps with those of the mirrored crop: twice the work; on photographs a little more
-            accurate, less so on walkers, of whom the shipped weights learned the right side as the near one. Pose
+            accurate, on films of walkers not, of whom the shipped weights learned the right side as the near one. Pose
             features stay those of the crop itself.
         sha256: of the weights, where they came from a checkpoint.
     """

@@ -62,14 +62,15 @@ def pose(
 
     Of a video, people are found as gaitnet describe finds them: before a still camera whoever moves, else by a network.
     Whoever is followed gets joints, described or not. With --everybody, and by itself where nobody is found so, a
-    network looks for people in every frame, moving or not; so it does in pictures and before a camera.
+    network looks for people in every frame, moving or not; so it does in pictures and before a camera. There nobody is
+    turned: of somebody who walks to the left in profile, right and left limbs may be exchanged.
 
     [bold]Examples[/]
     gaitnet pose door.mp4
     gaitnet pose meeting.mp4 --everybody
     gaitnet pose photo.jpg --whole --output results/
     gaitnet pose photos/ --format coco --no-overlay
-    gaitnet pose photo.jpg --network my/pose
+    gaitnet pose photo.jpg --network pose-wide
     gaitnet pose frames/ --frames --no-overlay --json
     gaitnet pose --camera 0 --seconds 20
     """
