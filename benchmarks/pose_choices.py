@@ -40,7 +40,7 @@ from humanpose.skeleton import FLIP, JOINTS
 from train.config import OptimizerConfig
 from train.data import Kept, Prefetch, make_batch
 from train.loop import fit
-from train.pose import PHOTOGRAPHS, make_sample
+from train.pose_batches import PHOTOGRAPHS, make_sample
 from train.pose_data import read_lspet, with_opinions
 from train.pose_walkers import walkers_drawer
 

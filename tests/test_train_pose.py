@@ -14,7 +14,8 @@ from humanpose.losses import spatial_cross_entropy
 from humanpose.models.mobile import MobilePose
 from humanpose.skeleton import INDEX
 from train.config import PoseTaskConfig
-from train.pose import make_loss, make_sample
+from train.pose import make_loss
+from train.pose_batches import make_sample
 from train.pose_data import OPINION, with_opinions
 
 KNEE, WRIST = INDEX["l_knee"], INDEX["r_wrist"]

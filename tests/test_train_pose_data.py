@@ -97,7 +97,7 @@ def test_a_prepared_data_set_is_named_as_such_with_what_reads_it(tmp_path, name)
 
 def test_without_kth_a_preset_that_learns_from_it_names_its_folder(tmp_path):
     from train.config import POSE_PRESETS
-    from train.pose import make_batches
+    from train.pose_batches import make_batches
     from train.pose_data import load_pose_data
 
     lsp(tmp_path / "lspet", 5, extended=True)

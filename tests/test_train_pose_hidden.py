@@ -14,7 +14,8 @@ from humanpose.augment import IDENTITY
 from humanpose.skeleton import FLIP
 from train import pose_walkers
 from train.config import POSE_PRESETS, PoseTaskConfig
-from train.pose import make_batches, make_loss, make_sample
+from train.pose import make_loss
+from train.pose_batches import make_batches, make_sample
 from train.pose_windows import make_window
 
 HIDDEN = np.isin(np.arange(16), (WRIST, KNEE))

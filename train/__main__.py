@@ -107,8 +107,9 @@ def pose(
     preset: Annotated[
         str,
         typer.Option(
-            help="lspet+walkers | no-kth | quality | small | large | wide | lspet | walkers; the original's network on "
-            "what it learned from: mpii+lsp | human36m, or another, with -detector | -mobile | -cpu (small) behind it"
+            help="lspet+walkers | no-kth | quality | small | large | wide | wide-on | lspet | walkers; the original's "
+            "network on what it learned from: mpii+lsp | human36m, or another, with -detector | -mobile | -cpu (small) "
+            "behind it"
         ),
     ] = "lspet+walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/pose"),
