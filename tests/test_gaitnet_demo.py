@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from gaitnet.cli.demo import show
-from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, describe_walks, tum_gaid_entries
+from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, describe_walks, subject_name, tum_gaid_entries
 from gaitnet.demo.plan import ENROLLED, PROTOCOL, DemoConfig, pictured, plan_demo
-from gaitnet.demo.run import run
+from gaitnet.demo.run import run, told_best
 from gaitnet.evaluation.protocols import TUM_GAID_1, TUM_GAID_2
 from gaitnet.evaluation.selection import Sample, Table
 from gaitnet.identification.search import Strangers, load_yardstick
 from gaitnet.recognizer import GaitRecognizer
-from gaitnet.unknown import search_open_set, thresholds_of
+from gaitnet.unknown import OpenSet, search_open_set, thresholds_of
 from gaitnet.walkers import crossing
 from gaitnet.walkers.walks import DEMO, EVALUATION, STRANGERS, Crowd, WalkPlan
 from humanpose.skeleton import INDEX
@@ -155,6 +155,14 @@ def test_strangers_are_not_told_where_nobody_differs():
     tenth, _ = thresholds_of(found, None)
     assert tenth.fpir.value <= 0.1
     assert tenth.fnir.value > 0.7
+
+
+def test_who_is_shown_is_who_was_told_most_surely():
+    """Not who has the highest score of all, nor who is sometimes taken for another, nor a stranger."""
+    subjects = np.array([subject_name(one) for one in (0, 0, 0, 1, 1, 1, 2, 2, 2)])
+    enrolled, right = np.arange(9) != 5, ~np.isin(np.arange(9), (5, 6, 7))
+    score = np.array([0.2, 9.0, 0.3, 0.5, 0.7, 50.0, 8.0, 8.0, 8.0])
+    assert told_best(OpenSet(subjects, enrolled, right, score, None), 3) == 1
 
 
 def empty_street(seed, subjects, frames, **_):

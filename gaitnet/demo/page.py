@@ -78,7 +78,8 @@ def _video(page: Page, passers: list[Passer], folder: Path) -> None:
     page.heading("Two who cross, one of them enrolled")
     page.paragraph(
         "Found in the video by gaitnet's own detector and tracker, joints by its pose network; nothing of the "
-        "rendering is handed on. Orange: right limbs, blue: left ones."
+        "rendering is handed on. Orange: right limbs, blue: left ones. The enrolled one was chosen: "
+        "the walker whom the searches below told most surely."
     )
     with VideoReader(folder / NAMED) as reader:
         for frame in reader:

@@ -79,7 +79,9 @@ def run(
         open_set = search_open_set(owners, enrolls, described.vectors[GAIT], config.left_out, yardstick)
         search = demo_search(owners, enrolls, described.vectors[GAIT], open_set, yardstick)
         answers = search.identify(described.vectors[GAIT][list(keep)]) if keep else []
-    passers = film(recognizer, search, config, output, stage) if config.video_frames else []
+    passers = []
+    if config.video_frames:
+        passers = film(recognizer, search, config, told_best(open_set, config.walkers), output, stage)
     outcome = Outcome(
         config, entries, described, results, rates_by_view(results[GAIT]), open_set,
         thresholds_of(open_set, yardstick), dict(zip(keep, answers, strict=True)), passers,
@@ -112,9 +114,17 @@ def demo_search(
     return Search.over(vectors[enrolls], owners, yardstick)
 
 
-def film(recognizer: GaitRecognizer, search: Search, config: DemoConfig, output: Path, stage: Stage) -> list[Passer]:
+def told_best(found: OpenSet, walkers: int) -> int:
+    """The number of the walker whom the searches told most surely: the one to show what a name looks like."""
+    scores = np.where(found.right, found.score, -np.inf)
+    medians = [np.median(scores[found.enrolled & (found.subjects == subject_name(one))]) for one in range(walkers)]
+    return int(np.argmax(medians))
+
+
+def film(
+    recognizer: GaitRecognizer, search: Search, config: DemoConfig, enrolled: int, output: Path, stage: Stage
+) -> list[Passer]:
     """Render an enrolled walker and a stranger who cross, find them by the video road, name them, draw that in."""
-    enrolled = config.seed % config.walkers
     pair = (enrolled, config.walkers + 1)
     truths = (subject_name(enrolled), f"{subject_name(pair[1])}, who is not enrolled")
     with stage("filming two who cross", "frames") as progress, VideoWriter(output / VIDEO, crossing.RATE, 18) as writer:
