@@ -81,6 +81,16 @@ def test_walkers_who_stand_on_their_heads_are_not_learned_from(tmp_path, legs):
     assert [one.frame for one in data.held_out["kth"]] == [0, 2]
     first, last = (one.keypoints for one in data.landmarks)
     assert np.array_equal(first, last) != legs
+    followed = tmp_path / "followed.npz"
+    np.savez(
+        followed, film=np.array(["person01_walking_d1_uncomp.mp4"] * 3), frame=np.arange(3),
+        walks_left=np.zeros(3, bool), probability=np.ones((3, 16), np.float32),
+        keypoints=np.stack([data.landmarks[0].keypoints + np.float32(1)] * 3),
+    )  # fmt: skip
+    more = load_pose_data(tmp_path, legs=told, followed=followed)
+    assert [one.frame for one in more.landmarks] == [0, 2, 1], "in place of the reference that stands on its head"
+    assert more.image(more.landmarks[2]).shape == (SIDE, SIDE, 3)
+    assert [one.frame for one in more.held_out["kth"]] == [0, 2]
 
 
 @pytest.mark.parametrize("name", ["lspet", "kth_walking"])

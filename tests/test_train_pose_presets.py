@@ -282,11 +282,11 @@ def test_no_link_and_no_other_split_brings_in_whom_only_measures(root, tmp_path)
 
 
 def test_files_that_a_preset_does_not_read_or_that_are_not_there_are_told(tmp_path, monkeypatch, capsys):
-    for option, preset in (("--legs", "lspet"), ("--opinions", "walkers")):
+    for option, preset in (("--legs", "lspet"), ("--followed", "lspet"), ("--opinions", "walkers")):
         (tmp_path / "file").touch()
         said = train(monkeypatch, capsys, "pose", "--preset", preset, option, tmp_path / "file", code=2)
         assert option in said
-    for option, name in (("--legs", "none"), ("--opinions", "none"), ("--legs", ".")):
+    for option, name in (("--legs", "none"), ("--followed", "none"), ("--opinions", "none"), ("--legs", ".")):
         said = train(monkeypatch, capsys, "pose", "--preset", "large", option, tmp_path / name, code=2)
         assert f"train: {option}: expected a file, got" in said
 

@@ -18,8 +18,8 @@ from humanpose.skeleton import FLIP, INDEX
 from train import gait
 from train.config import GAIT_PRESETS, GaitTaskConfig
 from train.export import shipped_weights
+from train.held_out import is_held_out
 from train.pose_batches import make_sample
-from train.pose_data import is_held_out
 from train.walks import make_walks, plan_walks, read_walks
 
 

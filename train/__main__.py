@@ -124,6 +124,9 @@ def pose(
         Path | None, typer.Option(help="BlazePose on LSPET's photographs, of train/blazepose.py.")
     ] = None,
     legs: Annotated[Path | None, typer.Option(help="Which legs are the right ones, of python -m train legs.")] = None,
+    followed: Annotated[
+        Path | None, typer.Option(help="Joints in KTH's other frames, of python -m train follow.")
+    ] = None,
     loss_by: Annotated[
         str | None,
         typer.Option("--loss", help="sigmoid_cross_entropy (discs) | mean_square (Gaussians), of the original's nets."),
@@ -181,6 +184,10 @@ def pose(
         if config.data != "lspet+kth" or not config.landmarks:
             raise typer.BadParameter("--legs: they are of KTH's references, from which --preset large learns")
         read["legs_sha256"] = _checksum("--legs", legs)
+    if followed is not None:
+        if config.data != "lspet+kth" or not config.landmarks:
+            raise typer.BadParameter("--followed: it is of KTH's films, from which --preset large learns")
+        read["followed_sha256"] = _checksum("--followed", followed)
     # whom it learns from is told by the data alone, which may take hours to be cut out into the folder of the run
     require_settings(run, _settings("pose", preset, config, origin, read), except_for=("people",))
     records = PoseData([], [], {})
@@ -189,7 +196,7 @@ def pose(
         read["people"] = told(records)
         typer.echo(f"learning from {read['people']}")
     elif config.photographs or config.landmarks:
-        records = load_pose_data(data, opinions, legs)
+        records = load_pose_data(data, opinions, legs, followed)
     quick = {name: rows[:: max(len(rows) // 200, 1)] for name, rows in records.held_out.items()}
     loss = task.make_loss(config, walkers_drawer(config.size, config.walkers_hidden_weight) if config.walkers else None)
     evaluate = task.make_evaluation(quick, records.image, config.size)
@@ -288,6 +295,20 @@ def legs(
 
     with bar("following real walks", "videos") as progress:
         typer.echo(make_legs(weights, data / "kth_walking", to, progress))
+
+
+@app.command()
+def follow(
+    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    data: Data = Path("data"),
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/followed.npz"),
+) -> None:
+    """Joints in KTH's frames that have no reference, of whoever is followed there: for train pose --followed."""
+    from gaitnet.cli.output import bar
+    from train.followed import make_followed
+
+    with bar("following real walks", "videos") as progress:
+        typer.echo(make_followed(weights, data / "kth_walking", to, progress))
 
 
 @app.command()

@@ -17,7 +17,8 @@ from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of
 from humanpose.datasets.pictures import read_picture
 from train.data import MakeSample
-from train.pose_data import is_held_out, read_lspet
+from train.held_out import is_held_out
+from train.pose_data import read_lspet
 
 PEOPLE = 6
 """Places for boxes in every sample."""

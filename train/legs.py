@@ -18,6 +18,7 @@ from gaitnet.evaluation.legs import ANKLES, KNEES, exchange_legs, legs_right
 from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
+from train.held_out import is_held_out
 
 ABOUT = "Places of the references in each file whose knees and ankles belong to the other leg, or to who knows which."
 
@@ -31,7 +32,6 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     """
     from gaitnet.cli.evaluate_pose_pictures import as_followed
     from gaitnet.recognizer import GaitRecognizer
-    from train.pose_data import is_held_out
 
     to.parent.mkdir(parents=True, exist_ok=True)  # before the work: it would be lost
     writable(to)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
 from humanpose.datasets.check import require_sound
-from humanpose.datasets.kth import read_kth_landmarks, shown_in
+from humanpose.datasets.kth import read_kth_landmarks
 from humanpose.datasets.landmarks import nobody_on_their_head
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of, read_lsp
 from humanpose.datasets.pictures import read_picture
@@ -20,6 +20,7 @@ from humanpose.datasets.prepared import PreparedPose
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX, from_blazepose
 from train.data import Kept
+from train.followed import read_followed
 from train.legs import with_legs
 
 OPINION = 0.7
@@ -51,11 +52,14 @@ class PoseData:
         return self.photograph(record.path)
 
 
-def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None = None) -> PoseData:
+def load_pose_data(
+    root: Path, opinions: Path | None = None, legs: Path | None = None, followed: Path | None = None
+) -> PoseData:
     """LSPET and KTH's landmarked frames under `root` (the folder GAITNET_DATA names), split as documented.
 
     `opinions`: the file of `train/blazepose.py`, a second opinion on the joints of LSPET's training photographs.
     `legs`: the file of `train.legs`, which legs of KTH's training references are the right ones.
+    `followed`: the file of `train.followed`, joints in those of KTH's training frames that have no reference.
 
     Raises:
         ValueError: a data set is not there, or one of the files is another one.
@@ -75,8 +79,10 @@ def load_pose_data(root: Path, opinions: Path | None = None, legs: Path | None =
     filmed, others = ([one for one in walkers if one.split == split] for split in ("train", "validation"))
     # the file of legs counts all references of a film, so that it is asked before any is left out
     filmed = _upright(filmed if legs is None else with_legs(filmed, legs))
+    if followed is not None:
+        filmed += read_followed(followed, kth, {(record.path.stem, record.frame or 0) for record in filmed})
     held_out = {name: records for name, records in (("lspet", measured), ("kth", _upright(others))) if records}
-    return PoseData(trained, filmed, held_out, _frames(walkers))
+    return PoseData(trained, filmed, held_out, _frames([*walkers, *filmed]))
 
 
 def _upright(walkers: Sequence[PoseRecord]) -> list[PoseRecord]:
@@ -124,11 +130,6 @@ def weights_of(record: PoseRecord, hidden: float = 1.0) -> Float[np.ndarray, " 1
     """What each joint of somebody counts in a loss: 1 where it is annotated, `hidden` where it is behind something."""
     covered = np.zeros(16, bool) if record.hidden is None else record.hidden
     return np.where(record.visible, np.where(covered, hidden, 1), 0).astype(np.float32)
-
-
-def is_held_out(file: Path) -> bool:
-    """Whether landmarks of KTH's show one of the persons who only measure; ValueError where the name tells nobody."""
-    return shown_in(file)[0] in VALIDATION_PERSONS
 
 
 def _require_released(folder: Path) -> None:
