@@ -21,8 +21,9 @@ from gaitnet.pose_maps import GRID, RATE, pose_maps_of_track
 from gaitnet.steady import steady
 from gaitnet.video.detect import FindPeople, PersonDetector
 from gaitnet.video.network import people_finder
-from gaitnet.video.people import PeopleConfig, PersonTrack, people
+from gaitnet.video.people import people
 from gaitnet.video.read import Frame, VideoReader
+from gaitnet.video.walk import PeopleConfig, PersonTrack
 from humanpose import checkpoint
 from humanpose.checkpoint import CheckpointError
 from humanpose.estimator import HumanPoseNN, Joints, Places
@@ -63,7 +64,7 @@ class Person:
 
 
 DESCRIBING = 4
-"""Counts up whenever equal weights make other vectors of the same video, as since joints are made steady."""
+"""Counts up whenever equal weights make other vectors of the same frames, as since joints are made steady."""
 
 
 class GaitRecognizer:

@@ -14,6 +14,8 @@ from gaitnet.cli.main import app
 from gaitnet.identification.search import Strangers, save_strangers
 from gaitnet.video.read import VideoReader
 from gaitnet.video.write import VideoWriter
+from humanpose.estimator import Joints, Places
+from humanpose.preprocess import MARGIN
 from humanpose.skeleton import INDEX
 
 SIZE = 32
@@ -28,11 +30,20 @@ class Walkers:
     gait = SimpleNamespace(config=SimpleNamespace(size=SIZE))
 
     class pose:  # noqa: N801
+        size = (64, 48)
+
         @staticmethod
         def joints(image, boxes=None):
             count = 1 if boxes is None else len(boxes)
             middle = np.array([image.shape[1] / 2, image.shape[0] / 2], np.float32)
             return np.tile(middle, (count, 16, 1)), np.full((count, 16), 0.9, np.float32)
+
+    def joints_of_crops(self, crops, affines):
+        return all_joints_at(cut_about(crops, affines)[0], 0.9)
+
+    @staticmethod
+    def paths(places, times):
+        return places.first
 
     @classmethod
     def load(cls, folder=None, pose=None, flip_test=False, decoding=None):
@@ -50,6 +61,19 @@ class Walkers:
             walker(name.split("-")[0], place, frames[place * part :][: part or None], f"{name} in {told}")
             for place, name in enumerate(names)
         ]
+
+
+def cut_about(crops, affines):
+    """Middles (person, xy) and heights of the people about whom crops were cut, in pixels of the picture."""
+    height, width = crops.shape[1:3]
+    middles = affines @ np.array([(width - 1) / 2, (height - 1) / 2, 1])
+    return middles, affines[:, 1, 1] * height / MARGIN
+
+
+def all_joints_at(middles, sure):
+    """As a recognizer tells it where all joints of somebody are in one place."""
+    at = np.tile(middles[:, None], (1, 16, 1)).astype(np.float32)
+    return Places(Joints(at, np.broadcast_to(sure, at.shape[:2])), Joints(at + 9, np.full(at.shape[:2], 0.01)))
 
 
 def vector(name, seed=""):

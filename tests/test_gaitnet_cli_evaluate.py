@@ -261,7 +261,7 @@ def test_whoever_is_not_followed_is_missed():
     records = [record(3, 12.0), record(4, 12.0), record(3, 200.0)]
     seen = person(0, 4)
     seen.keypoints[3] = records[0].keypoints
-    pictures, found = as_followed(SimpleNamespace(describe=lambda path: [seen]), records)
+    pictures, found = as_followed(records, [seen])
     assert np.array_equal(found[0], records[0].keypoints)
     assert np.isnan(found[1:]).all()
     tally = Tally(LIMB_JOINTS)

@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from stand_ins import bad, body, good, moved, run
+from stand_ins import all_joints_at, bad, body, cut_about, good, moved, run
 
 from gaitnet.cli import evaluate_pose
-from gaitnet.cli.evaluate_pose_pictures import as_followed, of_landmarks
+from gaitnet.cli.evaluate_pose_pictures import as_followed, followed, of_landmarks
 from gaitnet.evaluation.report import Page
 from gaitnet.evaluation.report_gallery import Shown
+from gaitnet.recognizer import GaitRecognizer, Person
 from gaitnet.video.write import VideoWriter
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.lsp import LSPET_TRAINED
@@ -79,7 +80,8 @@ def network(data):
         frames = np.arange(4, FRAMES)
         keypoints = np.stack([moved(records[frame].keypoints, SHIFT) for frame in frames])
         boxes = np.tile([0.0, 0.0, 160.0, 120.0], (len(frames), 1))
-        return [SimpleNamespace(frames=frames, boxes=boxes, keypoints=keypoints, reason=None)]
+        sure = np.ones(keypoints.shape[:2])
+        return [SimpleNamespace(frames=frames, boxes=boxes, keypoints=keypoints, probability=sure, reason=None)]
 
     pose = SimpleNamespace(size=(192, 144), decoding="subpixel", flip_test=False)
     return SimpleNamespace(pose=pose, joints_of_crops=joints_of_crops, describe=describe, detector=None)
@@ -207,6 +209,29 @@ def test_landmarks_beyond_the_end_of_their_film_are_not_passed_over(data, tmp_pa
         list(of_landmarks(records, (192, 144)))
 
 
+def test_whoever_is_followed_counts_described_or_not(data):
+    """As `gaitnet pose` gives joints to somebody whom the picture's border cuts, and none to what is no body."""
+    film, nobody = data / "clips" / "demo1.mp4", np.zeros((3, 16, 2), np.float32)
+
+    def person(left, reason):
+        boxes = np.tile([left, 10.0, left + 40, 110], (3, 1))
+        none = nobody[..., 0] + (reason is None)
+        return Person(0, np.arange(3), np.arange(3) / 25, boxes, nobody, none, False, reason=reason)
+
+    people = [person(0, None), person(40, "partly out of view"), person(90, "partly out of view")]
+
+    def joints_of_crops(crops, affines):
+        middles, _ = cut_about(crops, affines)
+        return all_joints_at(middles, np.where(middles[:, :1] < 100, 0.9, 0.2))
+
+    pose = SimpleNamespace(size=(192, 144))
+    recognizer = SimpleNamespace(
+        describe=lambda path: people, joints_of_crops=joints_of_crops, paths=GaitRecognizer.paths, pose=pose
+    )
+    assert followed(recognizer, film) == people[:2]
+    assert np.allclose(people[1].keypoints[:, INDEX["r_wrist"]], (60, 60), atol=1)
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_who_cross_the_one_whose_box_is_about_the_reference_is_meant(data, order):
     records = read_landmarks(data / "clips" / "demo1.reference.json")[:1]
@@ -214,10 +239,10 @@ def test_of_two_who_cross_the_one_whose_box_is_about_the_reference_is_meant(data
 
     def person(away, value):
         box = np.array([[x + away - 30, y - 60, x + away + 30, y + 60]])
-        return SimpleNamespace(frames=np.array([0]), boxes=box, keypoints=np.full((1, 16, 2), value), reason=None)
+        return SimpleNamespace(frames=np.array([0]), boxes=box, keypoints=np.full((1, 16, 2), value))
 
     people = [person(2, 1.0), person(20, 2.0)][::order]
-    _, found = as_followed(SimpleNamespace(describe=lambda path: people), records)
+    _, found = as_followed(records, people)
     assert (found == 1).all()
 
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from stand_ins import Walkers, bad, document, everything, film, good, picture, run
+from stand_ins import Walkers, all_joints_at, bad, cut_about, document, everything, film, good, picture, run
 
 from gaitnet.cli.pose_follow import add_joints
-from gaitnet.recognizer import Person
+from gaitnet.recognizer import GaitRecognizer, Person
 from gaitnet.video.read import VideoReader
+from humanpose.estimator import Joints, Places
 from humanpose.skeleton import JOINTS
 
 
@@ -89,12 +90,12 @@ def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
         )  # fmt: skip
         return people
 
-    def joints(image, boxes):
-        grey = float(image.mean())  # each picture of the film is lighter than the one before
-        return np.tile(boxes[:, None, :2] + grey, (1, 16, 1)).astype(np.float32), np.tile(sure, (len(boxes), 1))
+    def joints(self, crops, affines):
+        grey = crops.mean(axis=(1, 2, 3))  # each picture of the film is lighter than the one before
+        return all_joints_at(cut_about(crops, affines)[0] + grey[:, None], sure)
 
     monkeypatch.setattr(Walkers, "describe", describe)
-    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
+    monkeypatch.setattr(Walkers, "joints_of_crops", joints)
     told = document("pose", film(place / "anna-1+ben.mp4"))
     assert [one["reason"] for one in told["people"]] == [None, "not walking"]
     ben = [one for one in told["annotations"] if one["track_id"] == 2]
@@ -105,7 +106,7 @@ def test_whoever_is_not_described_has_joints(place, monkeypatch, sure):
     with VideoReader(place / "anna-1+ben.mp4") as reader:
         greys = [float(frame.image.mean()) for frame in reader]
     for one, frame in zip(ben, (0, 1, 2, 3, 6, 7), strict=True):
-        assert one["keypoints"][0] == pytest.approx(10 + greys[frame], abs=2.6)  # made steady: a frame is 5 lighter
+        assert one["keypoints"][0] == pytest.approx(19 + greys[frame], abs=2.6)  # made steady: a frame is 5 lighter
         assert one["keypoint_scores"] == pytest.approx(sure.tolist())
     assert len((place / "anna-1+ben.pose.csv").read_text().splitlines()) == 1 + 10 + 6
     assert "not walking" in good("pose", "anna-1+ben.mp4")
@@ -125,13 +126,13 @@ def test_a_screen_does_not_hide_those_who_sit(place, monkeypatch, count):
         )  # fmt: skip
         return [screen]
 
-    def joints(image, boxes):
-        sure = np.where(boxes[:, 3] - boxes[:, 1] > 20, 0.8, 0.3)
-        return np.tile(boxes[:, None, :2], (1, 16, 1)).astype(np.float32), np.tile(sure[:, None], 16)
+    def joints(self, crops, affines):
+        middles, tall = cut_about(crops, affines)
+        return all_joints_at(middles, np.where(tall > 20, 0.8, 0.3)[:, None])
 
     monkeypatch.setattr(Walkers, "describe", describe)
     monkeypatch.setattr(Walkers, "detector", standing(count))
-    monkeypatch.setattr(Walkers.pose, "joints", staticmethod(joints))
+    monkeypatch.setattr(Walkers, "joints_of_crops", joints)
     done = run("pose", film(place / "meeting.mp4"), "--no-overlay")
     assert done.exit_code == 0, done.output
     assert "as with --everybody" in done.stderr
@@ -153,30 +154,42 @@ def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
         image[:, [10, 40]] = 255  # a line through each of the two
         cv2.imwrite(str(tmp_path / f"{frame}.png"), image)
 
-    def joints(images, boxes):
-        """A network that sees the line in each box: right joints one pixel before it, left ones two pixels behind."""
+    def joints(crops, affines):
+        """A network that sees the line in each crop: right joints one pixel before it, left ones two pixels behind."""
         ahead = np.array([{"r_": 1, "l_": -2}.get(name[:2], 0) for name in JOINTS])
-        columns = [
-            round(x0) + image[0, round(x0) : round(x1), 0].argmax()
-            for image, (x0, _, x1, _) in zip(images, boxes, strict=True)
-        ]
-        x = np.array(columns)[:, None] + ahead
-        sure = np.tile(np.where(ahead == 1, 0.9, 0.6), (len(boxes), 1))
-        return np.stack([x, np.full(x.shape, 20)], axis=-1).astype(np.float32), sure
+        lines = crops[:, 30, :, 0].argmax(axis=1)
+        x = affines[:, :1, 0] * lines[:, None] + affines[:, :1, 2] + ahead * np.sign(affines[:, :1, 0])
+        sure = np.tile(np.where(ahead == 1, 0.9, 0.6), (len(crops), 1))
+        found = Joints(np.stack([x, np.full(x.shape, 20)], axis=-1).astype(np.float32), sure)
+        return Places(found, Joints(found.keypoints + 9, np.full(sure.shape, 0.01)))
 
     people = [
         Person(
             number, frames, frames / 25, np.tile([x0, 4.0, x0 + 16, 44], (6, 1)), np.zeros((6, 16, 2), np.float32),
-            np.zeros((6, 16), np.float32), mirrored, reason="partly out of view",
+            np.zeros((6, 16), np.float32), mirrored, reason=reason,
         )
-        for number, (x0, mirrored) in enumerate([(4.0, True), (32.0, False)])
+        for number, (x0, mirrored, reason) in enumerate([
+            (4.0, True, "partly out of view"), (32.0, False, "partly out of view"), (32.0, False, "not walking")
+        ])
     ]  # fmt: skip
-    add_joints(SimpleNamespace(pose=SimpleNamespace(joints=joints)), tmp_path, people)
-    left, right = (dict(zip(JOINTS, one.keypoints[3].round(3).tolist(), strict=True)) for one in people)
-    assert (right["r_knee"], right["l_knee"]) == ([41, 20], [38, 20])
-    assert (left["l_knee"], left["r_knee"]) == ([9, 20], [12, 20])
+    followed = []
+
+    def paths(places, times):
+        followed.append(places)
+        return GaitRecognizer.paths(places, times)
+
+    add_joints(
+        SimpleNamespace(pose=SimpleNamespace(size=(64, 48)), joints_of_crops=joints, paths=paths), tmp_path, people
+    )
+    assert len(followed) == 2, "legs keep to their paths, but those of somebody who does not walk"
+    left, right, still = (
+        {name: x for name, (x, _) in zip(JOINTS, one.keypoints[3].tolist(), strict=True)} for one in people
+    )
+    for one in (right, still):
+        assert (one["r_wrist"], one["l_wrist"]) == (pytest.approx(41, abs=0.7), pytest.approx(38, abs=0.7))
+    assert (left["l_wrist"], left["r_wrist"]) == (pytest.approx(9, abs=0.7), pytest.approx(12, abs=0.7))
     sure = dict(zip(JOINTS, people[0].probability[3].tolist(), strict=True))
-    assert (sure["l_knee"], sure["r_knee"]) == (0.9, 0.6)
+    assert (sure["l_wrist"], sure["r_wrist"]) == (0.9, 0.6)
 
 
 @pytest.mark.parametrize("command", [["anna-1"], ["empty street"], ["anna-1", "--everybody"]])

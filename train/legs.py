@@ -44,7 +44,9 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
         records = read_landmarks(file)
         if records:
             shown_in(file, film_of(records[0].path))  # a file of somebody else's name must not bring in who measures
-            pictures, found = as_followed(recognizer, records)
+            # of whoever is followed without being described, legs are told picture by picture only
+            walkers = [one for one in recognizer.describe(film_of(records[0].path)) if one.reason is None]
+            pictures, found = as_followed(records, walkers)
             right = legs_right(found, pictures.keypoints, pictures.visible)
             films[records[0].path.stem] = {
                 "references": len(records),

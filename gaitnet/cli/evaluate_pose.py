@@ -16,6 +16,7 @@ from gaitnet.cli.evaluate_pose_pictures import (
     Pictures,
     as_followed,
     film_of,
+    followed,
     found_joints,
     of_landmarks,
     of_records,
@@ -201,7 +202,11 @@ def _sets(
             check_videos([film_of(records[0]) for records in films])
             alone = (pictures for records in films for pictures in of_landmarks(records, size, every))
             yield name, LIMB_JOINTS, looked_at(alone)
-            yield f"{name}, as followed", LIMB_JOINTS, (as_followed(recognizer, records) for records in films)
+            yield (
+                f"{name}, as followed",
+                LIMB_JOINTS,
+                (as_followed(records, followed(recognizer, film_of(records[0]))) for records in films),
+            )
         else:
             _tell_missing(part, root, only)
     for part in (Part.lsp, Part.mpii, Part.human36m):

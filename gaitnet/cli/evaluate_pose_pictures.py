@@ -9,7 +9,7 @@ from gaitnet.cli.output import note
 if TYPE_CHECKING:
     import numpy as np
 
-    from gaitnet.recognizer import GaitRecognizer
+    from gaitnet.recognizer import GaitRecognizer, Person
     from humanpose.datasets.record import PoseRecord
 
 WALKER_FRAMES = 32
@@ -117,11 +117,22 @@ def of_landmarks(records: "Sequence[PoseRecord]", size: tuple[int, int], every: 
     )
 
 
-def as_followed(recognizer: "GaitRecognizer", records: "Sequence[PoseRecord]") -> "tuple[Pictures, np.ndarray]":
-    """A video's references, and the joints of whom the road from the video followed there; NaN, a miss, if nobody."""
+def followed(recognizer: "GaitRecognizer", film: Path) -> "list[Person]":
+    """Those in a film to whom `gaitnet pose` gives joints: whoever is followed, described or not."""
+    from gaitnet.cli.pose_follow import add_joints
+
+    people = recognizer.describe(film)
+    add_joints(recognizer, film, people)
+    return [one for one in people if one.probability.any()]
+
+
+def as_followed(records: "Sequence[PoseRecord]", people: "Sequence[Person]") -> "tuple[Pictures, np.ndarray]":
+    """A film's references, and the joints of the one among its `people` who was followed there; NaN, a miss, if none.
+
+    Where several are, it is the one whose box has its middle nearest to the reference's joints.
+    """
     import numpy as np
 
-    people = [one for one in recognizer.describe(film_of(records[0])) if one.reason is None]
     found = np.full((len(records), 16, 2), np.nan)
     for place, record in enumerate(records):
         if not record.visible.any():

@@ -136,7 +136,8 @@ def _people(recognizer: "GaitRecognizer", video: Path, everybody: bool) -> "list
     if everybody and recognizer.detector is None:
         raise ValueError("--everybody: these weights hold no detector, by which people are found; leave it out")
     people = [] if everybody else look(recognizer, video)
-    pose_follow.add_joints(recognizer, video, people)
+    with bar(f"looking again at {video.name}") as progress:
+        pose_follow.add_joints(recognizer, video, people, progress)
     if any(one.probability.any() for one in people) or recognizer.detector is None:
         return people
     if not everybody:

@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
-from gaitnet.cli.output import bar, note, waiting
+from gaitnet.cli.output import Progress, bar, note, waiting
 from gaitnet.cli.pose_output import NO_WALK
 from gaitnet.overlay import Label, Seen
 from gaitnet.steady import steady
 from gaitnet.video.read import Frame, VideoReader
 from gaitnet.video.track import Tracker, smooth_box
+from humanpose.estimator import Joints, Places
+from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP, LIMB_JOINTS
 
 if TYPE_CHECKING:
@@ -97,64 +99,55 @@ def everybody(recognizer: "GaitRecognizer", video: Path, again: bool = False) ->
     return people
 
 
-def add_joints(recognizer: "GaitRecognizer", video: Path, people: "list[Person]") -> None:
+def add_joints(
+    recognizer: "GaitRecognizer", video: Path, people: "list[Person]", progress: Progress = lambda done, total: None
+) -> None:
     """Give joints, in place, to those who were followed through a video but not described, and have none yet.
 
-    One more pass through the video, where there is anybody of that kind. As with walkers, boxes are smoothed, and who
-    walks to the left is shown to the network as walking to the right. What moved and is no body (NOBODY) gets none.
+    One more pass through the video, where there is anybody of that kind. As with walkers, boxes are smoothed, who walks
+    to the left is shown to the network as walking to the right, and legs keep to their paths; but not of whoever does
+    not walk, whose legs may well stay in one place. What moved and is no body (NOBODY) gets none.
     """
     without = [one for one in people if len(one.frames) and not one.probability.any()]
     if not without:
         return
     for one in without:
         one.boxes = _smoothed(one.times, one.boxes)
-    found: list[list[tuple[int, np.ndarray, np.ndarray]]] = [[] for _ in without]
+    size = recognizer.pose.size
+    found: list[list[tuple[int, *tuple[np.ndarray, ...]]]] = [[] for _ in without]
     # damage was told when the people were looked for
-    with bar(f"looking again at {video.name}") as progress, VideoReader(video, quiet=True) as reader:
+    with VideoReader(video, quiet=True) as reader:
         for done, frame in enumerate(reader, 1):
-            rows = [int(np.searchsorted(one.frames, frame.index)) for one in without]
             here = [
                 (place, row)
-                for place, (one, row) in enumerate(zip(without, rows, strict=True))
-                if row < len(one.frames) and one.frames[row] == frame.index
+                for place, one in enumerate(without)
+                for row in np.flatnonzero(one.frames == frame.index).tolist()
             ]
             if here:
-                boxes = np.array([without[place].boxes[row] for place, row in here], np.float32)
-                mirrored = np.array([without[place].mirrored for place, _ in here], bool)
-                keypoints, probability = _joints(recognizer, frame.image, boxes, mirrored)
-                for (place, row), *joints in zip(here, keypoints, probability, strict=True):
+                affines = np.stack([
+                    crop_affine(without[place].boxes[row], size, mirror=without[place].mirrored) for place, row in here
+                ])  # fmt: skip
+                crops = np.stack([crop(frame.image, affine, size) for affine in affines])
+                first, second = recognizer.joints_of_crops(crops, affines)
+                for (place, row), *joints in zip(here, *first, *second, strict=True):
                     found[place].append((row, *joints))
             progress(done, reader.info.frames)
     for one, moments in zip(without, found, strict=True):
         if not moments:
             continue  # a file that does not give the same frames again
-        probability = np.stack([sure for _, _, sure in moments])
+        taken, at, sure, elsewhere, less_sure = zip(*moments, strict=True)
+        probability = np.stack(sure)
         if max(np.median(probability[:, part]) for part in (ARMS, LEGS)) < NOBODY:
             continue
-        rows = [row for row, _, _ in moments]
+        rows = list(taken)
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
-        one.keypoints = steady(np.stack([joints for _, joints, _ in moments]), one.times)
-        one.probability = probability
-
-
-def _joints(
-    recognizer: "GaitRecognizer",
-    image: UInt8[np.ndarray, "height width 3"],
-    boxes: Float[np.ndarray, "person 4"],
-    mirrored: Bool[np.ndarray, " person"],
-) -> tuple[Float[np.ndarray, "person 16 2"], Float[np.ndarray, "person 16"]]:
-    """Keypoints in the image's pixels, and probability; whoever is `mirrored` is so only for the network."""
-    if not mirrored.any():
-        return recognizer.pose.joints(image, boxes)
-    end, turned = image.shape[1] - 1, np.ascontiguousarray(image[:, ::-1])
-    shown = np.where(mirrored[:, None], boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [end, 0, end, 0], boxes)
-    keypoints, probability = recognizer.pose.joints([turned if one else image for one in mirrored], shown)
-    # what the network calls right in a mirrored picture is left
-    back = keypoints[:, FLIP] * [-1, 1] + [end, 0]
-    return (
-        np.where(mirrored[:, None, None], back, keypoints).astype(np.float32),
-        np.where(mirrored[:, None], probability[:, FLIP], probability),
-    )
+        if one.reason == "not walking":
+            one.keypoints, one.probability = steady(np.stack(at), one.times), probability
+        else:
+            places = Places(Joints(np.stack(at), probability), Joints(np.stack(elsewhere), np.stack(less_sure)))
+            one.keypoints, one.probability = recognizer.paths(places, one.times)
+        if one.mirrored:  # what the network calls right in a mirrored picture is left
+            one.keypoints, one.probability = one.keypoints[:, FLIP], one.probability[:, FLIP]
 
 
 def _smoothed(times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "time 4"]:
