@@ -155,6 +155,44 @@ def test_who_stands_is_not_walking():
     assert [track.reason for track in found] == ["not walking"]
 
 
+class Erring(PersonDetector):
+    """A detector that finds nobody in the frames that are `lost`, and takes a reflection for legs in `sunk` ones."""
+
+    def __init__(self, frames, lost=(), sunk=()):
+        super().__init__()
+        self.background.prime(frames[::2])
+        self.lost, self.sunk = lost, sunk
+
+    def __call__(self, frame):
+        found = super().__call__(frame)
+        boxes = found.boxes.copy()
+        if frame.index in self.sunk:
+            boxes[:, 3] = HEIGHT
+        keep = slice(0, 0) if frame.index in self.lost else slice(None)
+        return Detections(boxes[keep], found.scores[keep], found.still)
+
+
+def test_a_frame_without_a_box_of_its_own_is_told_by_those_around_it(walk):
+    """Nobody found in a frame or two, or somebody with the reflection of the legs down to the picture's border."""
+    frames, plain = walk
+    lost, sunk = {30, 50, 51}, {40, 41, 42, 60, 61, 62, 63}
+    (track,) = people(frames, Erring(frames, lost, sunk))
+    assert set(track.frames) == set(plain.frames)
+    for frame in lost | sunk:
+        (here,), (there,) = (np.flatnonzero(one.frames == frame) for one in (track, plain))
+        assert np.allclose(track.boxes[here], plain.boxes[there], atol=5)  # the width is that of the stride around it
+        apart = np.abs(track.crops[here].astype(int) - plain.crops[there]).mean()
+        assert apart < np.abs(track.crops[here].astype(int) - plain.crops[there - 4]).mean()
+
+
+def test_a_gap_is_not_filled_nor_legs_that_are_out_of_view(walk):
+    frames, plain = walk
+    (track,) = people(frames, Erring(frames, lost=set(range(40, 51))))
+    assert set(plain.frames) - set(track.frames) == set(range(40, 51))
+    below = Erring(frames, sunk=set(range(110)))
+    assert [one.reason for one in people(frames, below)] == ["partly out of view"]
+
+
 def test_who_turns_round_begins_another_walk():
     """To the right, a turn inside the picture, and back: two walks, each shown walking to the right.
 

@@ -22,6 +22,8 @@ from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
 WALKED, RETURNED = 1.0, 0.6
 """Body heights that somebody walks one way, and then back, before this counts as a turn."""
 
+_BLINK = 0.2
+"""Seconds from a frame whose box says nothing to those whose boxes tell where the person is in it."""
 _ROW = 6
 """Numbers that are kept of each frame of whoever may not be described: index, time, box."""
 
@@ -89,6 +91,9 @@ class _Part:
     box: np.ndarray
     origin: np.ndarray  # (x, y) of the piece's first pixel
     pixels: np.ndarray
+    doubt: Literal["", "sunk", "blink"]
+    """Why the box says nothing: it reaches below the picture, as that of a whole person with a reflection on the floor
+    may, or nobody was found in this frame alone. It is told by those of the frames around it then."""
 
 
 _Done = tuple[int, float, np.ndarray, np.ndarray, np.ndarray]
@@ -123,6 +128,8 @@ class Walk:
             box = self.track.boxes[-1]
             self.track.forget(len(self.track.indices) - 1)
             self._add(frame, box)
+        elif self.known and self.track.crowded != frame.index:
+            self._keep(frame, self.track.expected(frame.time), "blink")
         while self.waiting and frame.time - self.waiting[0].time >= self.config.lag:
             self._finish(self.waiting.popleft())
 
@@ -144,7 +151,7 @@ class Walk:
 
         Crops that are done already show that way as the way there was shown, and are mirrored if need be.
         """
-        back = Walk(self.track, self.config, picture=self.picture, least=self.least, mirrored=to_left)
+        back = Walk(self.track, self.config, mirrored=to_left, picture=self.picture, least=self.least)
         back.way, self.way = [one for one in self.way if one[0] > turn], [one for one in self.way if one[0] <= turn]
         back.known = deque(one for one in self.known if one[0] > turn)
         back.waiting = deque(part for part in self.waiting if part.time > turn)
@@ -171,18 +178,28 @@ class Walk:
         self.frames.extend((frame.index, frame.time, *box))
         height, width = self.picture = frame.image.shape[:2]
         self.least = max(self.config.least_height, self.config.least_share * max(height, width))
-        if self._count(box):
+        cut = self._count(box)
+        if cut and _cut(np.minimum(box, [width, height, width, height - 2 * _slack(width, height)]), width, height):
             return
-        self.known.append((frame.time, box))
-        while frame.time - self.known[0][0] > 2 * self.config.lag + 0.5:
+        if not cut:
+            self.known.append((frame.time, box))
+        while self.known and frame.time - self.known[0][0] > 2 * self.config.lag + 0.5:
             self.known.popleft()
+        self._keep(frame, box, "sunk" if cut else "")
+
+    def _keep(self, frame: Frame, box: np.ndarray, doubt: Literal["", "sunk", "blink"]) -> None:
+        """Let the piece of the frame around a box wait for the boxes that come after it."""
+        height, width = frame.image.shape[:2]
         # room for the margin, and for the smoothed box where this one holds half a person only
-        tall = max(box[3] - box[1], 1.1 * float(np.median([known[3] - known[1] for _, known in self.known])))
+        usual = float(np.median([known[3] - known[1] for _, known in self.known])) if self.known else 0.0
+        tall = max(box[3] - box[1], 1.1 * usual)
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         left, top = max(0, int(x - 0.65 * tall)), max(0, int(y - 1.05 * tall))
         right, bottom = min(width, int(x + 0.65 * tall) + 2), min(height, int(y + 1.05 * tall) + 2)
+        if right - left < 2 or bottom - top < 2:
+            return  # expected beyond the border
         pixels = frame.image[top:bottom, left:right].copy()
-        self.waiting.append(_Part(frame.index, frame.time, box, np.array([left, top], float), pixels))
+        self.waiting.append(_Part(frame.index, frame.time, box, np.array([left, top], float), pixels, doubt))
 
     def _count(self, box: np.ndarray) -> bool:
         """Count what speaks against describing a frame; returns whether the picture's border cuts the person."""
@@ -196,7 +213,11 @@ class Walk:
         times = np.array([time for time, _ in self.known])
         boxes = np.array([box for _, box in self.known])
         near = np.abs(times - part.time) <= self.config.lag + 0.3
+        if part.doubt and not _told(times - part.time, part.doubt == "blink"):
+            return
         box = smooth_box(times[near], boxes[near], part.time)
+        if part.doubt and _cut(box, self.picture[1], self.picture[0]):
+            return
         height = box[3] - box[1]
         if height < self.least:
             return
@@ -290,7 +311,17 @@ def _mirrored(entry: _Done) -> _Done:
     return index, time, box, np.ascontiguousarray(pixels[:, ::-1]), turned
 
 
+def _told(since: Float[np.ndarray, " time"], both: bool) -> bool:
+    """Whether boxes of so many seconds before and after a frame tell the box in it; or only if there are `both`."""
+    before, after = (((side * since > 0) & (side * since <= _BLINK)).any() for side in (-1, 1))
+    return bool(before and after) if both else bool(before or after)
+
+
+def _slack(width: int, height: int) -> float:
+    return 0.004 * max(width, height)
+
+
 def _cut(box: np.ndarray, width: int, height: int) -> bool:
     """Whether the picture's border cuts the person: the box touches it anywhere."""
-    slack = 0.004 * max(width, height)
+    slack = _slack(width, height)
     return bool(box[:2].min() <= slack or box[2] >= width - slack or box[3] >= height - slack)
