@@ -77,6 +77,19 @@ def test_presets_of_ours_on_releases_learn_our_way(name):
     assert (config.landmarks, config.walkers) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("preset", "augment"), [("wide", "PHOTOGRAPHS"), ("wide-on", "HARDER"), ("mpii+lsp", "ORIGINAL")]
+)
+def test_photographs_are_changed_as_the_preset_says(preset, augment, tmp_path, monkeypatch):
+    from train import pose_batches
+
+    asked = []
+    monkeypatch.setattr(pose_batches, "make_sample", lambda records, images, size, config, hidden: asked.append(config))
+    records = filmed(tmp_path, 2)
+    pose_batches.make_batches(POSE_PRESETS[preset], records, records, None)
+    assert asked[0] == getattr(pose_batches, augment)
+
+
 def test_the_presets_that_the_documents_name_are_there():
     text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/pose-training.md"))
     named = set(re.findall(r"--preset ([a-z0-9+-]+)", text)) | set(
