@@ -151,7 +151,7 @@ def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
     frames = np.arange(6)
     for frame in frames:
         image = np.zeros((48, 64, 3), np.uint8)
-        image[:, [10, 40]] = 255  # a line through each of the two
+        image[:, [10 + 2 * frame, 40 + 2 * frame]] = 255  # a line through each of the two
         cv2.imwrite(str(tmp_path / f"{frame}.png"), image)
 
     def joints(crops, affines):
@@ -163,13 +163,15 @@ def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
         found = Joints(np.stack([x, np.full(x.shape, 20)], axis=-1).astype(np.float32), sure)
         return Places(found, Joints(found.keypoints + 9, np.full(sure.shape, 0.01)))
 
+    along = np.array([2.0, 0, 2, 0])
     people = [
         Person(
-            number, frames, frames / 25, np.tile([x0, 4.0, x0 + 16, 44], (6, 1)), np.zeros((6, 16, 2), np.float32),
-            np.zeros((6, 16), np.float32), mirrored, reason=reason,
+            number, frames, frames / 25, np.array([x0, 4.0, x0 + 16, 44]) + frames[:, None] * moves,
+            np.zeros((6, 16, 2), np.float32), np.zeros((6, 16), np.float32), mirrored, reason=reason,
         )
-        for number, (x0, mirrored, reason) in enumerate([
-            (4.0, True, "partly out of view"), (32.0, False, "partly out of view"), (32.0, False, "not walking")
+        for number, (x0, mirrored, reason, moves) in enumerate([
+            (4.0, True, "partly out of view", along), (32.0, False, "partly out of view", along),
+            (32.0, False, "not walking", along), (32.0, False, "partly out of view", 0 * along),
         ])
     ]  # fmt: skip
     followed = []
@@ -182,10 +184,10 @@ def test_whoever_walks_left_is_shown_as_walking_right(tmp_path):
         SimpleNamespace(pose=SimpleNamespace(size=(64, 48)), joints_of_crops=joints, paths=paths), tmp_path, people
     )
     assert len(followed) == 2, "legs keep to their paths, but those of somebody who does not walk"
-    left, right, still = (
-        {name: x for name, (x, _) in zip(JOINTS, one.keypoints[3].tolist(), strict=True)} for one in people
+    left, *right = (
+        {name: x - 6 for name, (x, _) in zip(JOINTS, one.keypoints[3].tolist(), strict=True)} for one in people
     )
-    for one in (right, still):
+    for one in right:
         assert (one["r_wrist"], one["l_wrist"]) == (pytest.approx(41, abs=0.7), pytest.approx(38, abs=0.7))
     assert (left["l_wrist"], left["r_wrist"]) == (pytest.approx(9, abs=0.7), pytest.approx(12, abs=0.7))
     sure = dict(zip(JOINTS, people[0].probability[3].tolist(), strict=True))

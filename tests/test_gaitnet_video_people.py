@@ -185,6 +185,90 @@ def test_a_frame_without_a_box_of_its_own_is_told_by_those_around_it(walk):
         assert apart < np.abs(track.crops[here].astype(int) - plain.crops[there - 4]).mean()
 
 
+@pytest.mark.parametrize(("lost", "kept"), [(5, True), (6, False)])
+def test_a_gap_is_filled_whole_or_not_at_all(walk, lost, kept):
+    frames, plain = walk
+    gap = set(range(40, 40 + lost))
+    (track,) = people(frames, Erring(frames, lost=gap))
+    assert set(plain.frames) - set(track.frames) == (set() if kept else gap)
+
+
+class Told(PersonDetector):
+    """A detector that is told the boxes of every frame, in pixels; pictures do not matter."""
+
+    def __init__(self, boxes):
+        super().__init__()
+        self.boxes = boxes
+
+    def __call__(self, frame):
+        boxes = np.array(self.boxes(frame.index), float).reshape(-1, 4)
+        return Detections(boxes, np.ones(len(boxes)), True)
+
+
+def told(boxes, count, config=None, width=800):
+    """The people of `count` plain pictures 240 pixels high in which a detector is told the boxes."""
+    plain = np.full((240, width, 3), 120, np.uint8)
+    small = config or PeopleConfig(size=(24, 18))
+    return list(people((Frame(index, index / 25, plain) for index in range(count)), Told(boxes), small))
+
+
+def upright(x, height=100.0, bottom=200.0):
+    return [x - 0.18 * height, bottom - height, x + 0.18 * height, bottom]
+
+
+def test_two_steps_back_do_not_turn_the_rest_of_the_walk():
+    xs = np.concatenate([np.arange(60, 300, 2.4), np.arange(300, 225, -2.4), np.arange(225, 740, 2.4)])
+    tracks = told(lambda index: [upright(xs[index])], len(xs))
+    assert [(track.mirrored, track.heading) for track in tracks] == [(False, "right"), (True, "left"), (False, "right")]
+    joined = np.concatenate([track.frames for track in tracks])
+    assert (np.diff(joined) > 0).all()
+    assert set(range(len(xs))) - set(joined) <= {*range(95, 108), *range(125, 142)}, "he stands where he turns"
+
+
+@pytest.mark.parametrize("turn", [200, 400])
+def test_a_way_back_that_is_not_described_keeps_its_frames_too(turn):
+    """The feet are below the picture on the way back, also of a walk so long that it was described in parts."""
+    xs = np.concatenate([60 + np.arange(turn), 60 + turn - 2.5 * np.arange(1, 91)])
+    tracks = told(lambda index: [upright(xs[index], bottom=200.0 + 40 * (index > turn))], turn + 90, width=turn + 200)
+    last = tracks[-1]
+    assert (last.reason, last.mirrored, last.heading) == ("partly out of view", True, "left")
+    assert len(last.frames) > 85
+    assert (np.diff(last.frames) == 1).all()
+    assert {track.reason for track in tracks[:-1]} == {None}
+    assert max(track.frames[-1] for track in tracks[:-1]) < last.frames[0]
+
+
+def test_somebody_who_is_hidden_is_not_handed_out():
+    """By somebody nearer to the camera, who is far larger, and of whom it is not known that they are two."""
+    hidden = range(40, 44)
+
+    def boxes(index):
+        far, near = upright(150 + 2.4 * index, 90.0), upright(730 - 12.0 * index, 190.0, 235.0)
+        return [near] if index in hidden else [far, near] if near[0] > 0 else [far]
+
+    far = next(track for track in told(boxes, 80) if track.boxes[0, 3] - track.boxes[0, 1] < 120)
+    assert set(range(80)) - set(far.frames) >= set(hidden)
+
+
+def test_who_comes_so_near_that_the_feet_leave_the_picture_is_not_told_by_frames_before():
+    bottoms = 180 + 1.5 * np.arange(60)
+    xs = 100 + 2.4 * np.arange(60)
+    (track,) = told(lambda index: [upright(xs[index], bottom=min(bottoms[index], 240.0))], 60)
+    assert track.frames[-1] <= np.argmax(bottoms > 240)
+
+
+def test_a_box_that_a_side_of_the_picture_cuts_as_well_is_not_told_by_others():
+    cut = range(12, 16)
+    xs = 30 + 2.4 * np.arange(60)
+    (track,) = told(lambda index: [[0, 100, xs[index] + 18, 240] if index in cut else upright(xs[index])], 60)
+    assert set(range(60)) - set(track.frames) >= set(cut)
+
+
+def test_who_walks_left_is_known_to_although_never_wholly_in_view():
+    (track,) = told(lambda index: [upright(700 - 3 * index, bottom=240.0)], 60)
+    assert (track.reason, track.mirrored) == ("partly out of view", True)
+
+
 def test_a_gap_is_not_filled_nor_legs_that_are_out_of_view(walk):
     frames, plain = walk
     (track,) = people(frames, Erring(frames, lost=set(range(40, 51))))

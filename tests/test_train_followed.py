@@ -73,9 +73,13 @@ def changed(file: Path, **columns) -> Path:
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
+        ({"keypoints": np.full((4, 16, 2), 1e300)}, "beyond every picture"),
+        ({"probability": np.full((4, 16), 7.0)}, "beyond every picture"),
+        ({"frame": np.full(4, 2**40)}, "frames before the first"),
+        ({"film": np.array(["person04_walking_d1_uncomp.reference.json"] * 4)}, "does not hold; make it anew"),
         ({"frame": np.arange(3)}, "not a file of python -m train follow"),
         ({"frame": np.array([0, 1, 2, -1])}, "frames before the first"),
-        ({"keypoints": np.full((4, 16, 2), np.nan, np.float32)}, "no numbers"),
+        ({"keypoints": np.full((4, 16, 2), np.nan, np.float32)}, "beyond every picture"),
         ({"walks_left": np.array([{}] * 4)}, "not a file of python -m train follow"),
         ({"film": np.array(["person05_walking_d1_uncomp.avi"] * 4)}, "does not hold; make it anew"),
         ({"film": np.array(["person15_walking_d1_uncomp.avi"] * 4)}, "somebody who only measures"),
@@ -84,6 +88,7 @@ def changed(file: Path, **columns) -> Path:
 )
 def test_files_of_other_films_and_of_who_measures_are_refused(films, columns, says):
     data, _ = films
+    (data / "person04_walking_d1_uncomp.reference.json").touch()
     (data / "person06_walking_d1_uncomp.avi").symlink_to(data / "person15_walking_d1_uncomp.avi")
     file = make_followed_alone(data)
     with pytest.raises(ValueError, match=says):
@@ -98,6 +103,40 @@ def make_followed_alone(data: Path) -> Path:
     file = make_followed(Path("weights"), data, data / "followed.npz")
     link.symlink_to(target)
     return file
+
+
+@pytest.mark.parametrize("way", ["link to a clip", "hard link to a clip", "links by way of who measures", "its blob"])
+def test_no_link_brings_in_who_only_measures(films, tmp_path_factory, way):
+    """Names of links on the way count too, and so does what they lead to, whatever it is called."""
+    _, asked = films
+    root = tmp_path_factory.mktemp("root")
+    data = root / "kth_walking"
+    for folder in (data, root / "clips", root / "blobs"):
+        folder.mkdir()
+    clip, blob = root / "clips" / "demo1.mp4", root / "blobs" / "abc.mp4"
+    clip.touch()
+    blob.touch()
+    (data / "person15_walking_d1_uncomp.mp4").symlink_to(blob)
+    film = data / "person05_walking_d1_uncomp.mp4"
+    if way == "hard link to a clip":
+        film.hardlink_to(clip)
+    else:
+        film.symlink_to({"link to a clip": clip, "its blob": blob}.get(way, data / "person15_walking_d1_uncomp.mp4"))
+    says = "is of person 15" if "way" in way else "is the same file as .*, which only measures"
+    with pytest.raises(ValueError, match=says):
+        make_followed(Path("weights"), data, root / "followed.npz")
+    assert not asked
+    row = {"frame": np.arange(1), "walks_left": np.zeros(1, bool), "probability": np.ones((1, 16), np.float32)}
+    np.savez(root / "told.npz", film=np.array([film.name]), keypoints=upright()[None], **row)
+    with pytest.raises(ValueError, match=says):
+        read_followed(root / "told.npz", data, ())
+
+
+def test_a_film_of_another_name_is_told_as_a_film(films):
+    data, _ = films
+    (data / "personal_walking_tour.mp4").touch()
+    with pytest.raises(ValueError, match=r"does not tell whom it shows: expected personNN_walking_dK_uncomp\.mp4"):
+        make_followed(Path("weights"), data, data / "followed.npz")
 
 
 def test_no_films_and_nobody_in_them_are_told(films, monkeypatch):

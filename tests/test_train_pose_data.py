@@ -45,7 +45,7 @@ def test_landmarks_beyond_the_end_of_their_film_are_told_before_the_training(tmp
     people = [{"frame": frame, "box": [0, 0, 90, 90], "landmarks": spread().tolist()} for frame in (1, 5)]
     content = {"video": f"{name}.avi", "numbering": "BlazePose-33", "people": people}
     (kth / f"{name}.reference.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="has no frame 5, which its landmarks describe"):
+    with pytest.raises(ValueError, match="has no frame 5, of which joints are known"):
         load_pose_data(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""`python -m train detect|pose|legs|walks|real|gait|strangers|export`: trains the networks shipped, and packs them."""
+"""`python -m train detect|pose|legs|follow|walks|real|gait|strangers|export`: trains and packs the networks shipped."""
 
 import dataclasses
 import hashlib

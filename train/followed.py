@@ -18,8 +18,10 @@ from humanpose.datasets.kth import CONTAINERS, film_of, shown_in
 from humanpose.datasets.landmarks import body_box
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import LIMB_JOINTS
-from train.held_out import is_held_out
+from train.held_out import is_held_out, require_apart
 
+FAR = 1e5
+"""Pixels: no joint of anybody in a picture is so far from its corner."""
 LEAST_SURE = 0.5
 """Probability from which on a joint is learned from."""
 
@@ -41,6 +43,7 @@ def make_followed(
     films = sorted({film_of(film.with_suffix(CONTAINERS[0])) for film in named if not is_held_out(film)})
     if not films:
         raise ValueError(f"--data: {data} holds no personNN_walking_dK_uncomp of persons who are learned from")
+    require_apart(films, data)
     recognizer = GaitRecognizer.load(weights)
     seen: list[tuple[str, int, bool, np.ndarray, np.ndarray]] = []
     for done, film in enumerate(films):
@@ -77,19 +80,22 @@ def read_followed(file: Path, data: Path, described: Collection[tuple[str, int]]
         kinds = "".join(column.dtype.kind for column in columns)
         if shapes != [(count,), (count,), (count,), (count, 16, 2), (count, 16)] or kinds != "Uibff":
             raise ValueError(f"its columns are {shapes}")
-        if not (np.isfinite(keypoints).all() and np.isfinite(probability).all() and (frames >= 0).all()):
-            raise ValueError("it holds joints that are no numbers, or frames before the first")
+        sound = (np.abs(keypoints) < FAR).all() and ((probability >= 0) & (probability <= 1)).all()
+        if not (sound and ((frames >= 0) & (frames < 2**31)).all()):
+            raise ValueError("it holds joints beyond every picture, or frames before the first")
+        keypoints, probability = keypoints.astype(np.float32), probability.astype(np.float32)
     # NumPy and zipfile answer damaged and foreign files with whatever breaks first
     except Exception as error:
         raise ValueError(f"{file} is not a file of python -m train follow: {error}") from None
     people = {}
     for name in np.unique(names).tolist():
         film = data / Path(name).name
-        if not film.is_file():
+        if not film.is_file() or film.suffix not in CONTAINERS:
             raise ValueError(f"{file} follows people in {name}, which {data} does not hold; make it anew")
         if is_held_out(film):
             raise ValueError(f"{file} holds somebody who only measures, in {name}; make it anew")
         people[name] = (film, *shown_in(film))
+    require_apart((film for film, _, _ in people.values()), data)
     records = []
     for row, name in enumerate(names.tolist()):
         film, subject, scenario = people[name]

@@ -18,7 +18,7 @@ from gaitnet.evaluation.legs import ANKLES, KNEES, exchange_legs, legs_right
 from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
-from train.held_out import is_held_out
+from train.held_out import is_held_out, require_apart
 
 ABOUT = "Places of the references in each file whose knees and ankles belong to the other leg, or to who knows which."
 
@@ -43,9 +43,11 @@ def make_legs(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     for done, file in enumerate(files):
         records = read_landmarks(file)
         if records:
-            shown_in(file, film_of(records[0].path))  # a file of somebody else's name must not bring in who measures
+            film = film_of(records[0].path)
+            shown_in(file, film)  # a file of somebody else's name must not bring in who measures
+            require_apart([film], data)
             # of whoever is followed without being described, legs are told picture by picture only
-            walkers = [one for one in recognizer.describe(film_of(records[0].path)) if one.reason is None]
+            walkers = [one for one in recognizer.describe(film) if one.reason is None]
             pictures, found = as_followed(records, walkers)
             right = legs_right(found, pictures.keypoints, pictures.visible)
             films[records[0].path.stem] = {

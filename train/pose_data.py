@@ -21,6 +21,7 @@ from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import INDEX, from_blazepose
 from train.data import Kept
 from train.followed import read_followed
+from train.held_out import require_apart
 from train.legs import with_legs
 
 OPINION = 0.7
@@ -81,6 +82,7 @@ def load_pose_data(
     filmed = _upright(filmed if legs is None else with_legs(filmed, legs))
     if followed is not None:
         filmed += read_followed(followed, kth, {(record.path.stem, record.frame or 0) for record in filmed})
+    require_apart({record.path for record in filmed}, kth)
     held_out = {name: records for name, records in (("lspet", measured), ("kth", _upright(others))) if records}
     return PoseData(trained, filmed, held_out, _frames([*walkers, *filmed]))
 
@@ -169,7 +171,5 @@ def _frames(records: Sequence[PoseRecord]) -> dict[tuple[Path, int], np.ndarray]
     for path, indices in wanted.items():
         missing = sorted(index for index in indices if (path, index) not in found)
         if missing:
-            raise ValueError(
-                f"{path} has no frame {missing[0]}, which its landmarks describe; it was cut off, or changed"
-            )
+            raise ValueError(f"{path} has no frame {missing[0]}, of which joints are known; it was cut off, or changed")
     return found

@@ -11,7 +11,7 @@ from gaitnet.cli.pose_output import NO_WALK
 from gaitnet.overlay import Label, Seen
 from gaitnet.steady import steady
 from gaitnet.video.read import Frame, VideoReader
-from gaitnet.video.track import Tracker, smooth_box
+from gaitnet.video.track import Tracker, heading, smooth_box
 from humanpose.estimator import Joints, Places
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP, LIMB_JOINTS
@@ -141,7 +141,7 @@ def add_joints(
             continue
         rows = list(taken)
         one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
-        if one.reason == "not walking":
+        if one.reason == "not walking" or heading(one.times, one.boxes) == "standing":
             one.keypoints, one.probability = steady(np.stack(at), one.times), probability
         else:
             places = Places(Joints(np.stack(at), probability), Joints(np.stack(elsewhere), np.stack(less_sure)))

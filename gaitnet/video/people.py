@@ -24,7 +24,7 @@ def people(
         ended = tracker.update(frame, found.boxes, found.scores)
         for track in [*tracker.live, *ended]:
             file = files.setdefault(track.track_id, Walk(track, config))
-            file.take(frame)
+            file.take(frame, found.boxes)
             part = file.segment_due()
             if part is not None:
                 yield part

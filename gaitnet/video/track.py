@@ -39,7 +39,6 @@ class Track:
     time: float = 0.0  # of the state
     last_seen: float = 0.0
     clothing: np.ndarray | None = None
-    crowded: int = -1  # index of the last frame in which others were in the same box
 
     def expected(self, time: float) -> np.ndarray:
         """Box (4,) where the person should be at `time`."""
@@ -90,7 +89,6 @@ class Tracker:
         for member in hidden:
             # hidden behind somebody counts as seen for half the time: a crossing may take longer than a gap
             track = self.live[member]
-            track.crowded = frame.index
             track.last_seen += 0.5 * max(0.0, frame.time - max(track.last_seen, track.time))
         taken = {column for _, column in pairs}
         for column in free:

@@ -22,8 +22,15 @@ from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
 WALKED, RETURNED = 1.0, 0.6
 """Body heights that somebody walks one way, and then back, before this counts as a turn."""
 
-_BLINK = 0.2
-"""Seconds from a frame whose box says nothing to those whose boxes tell where the person is in it."""
+_BLINK = 0.25
+"""Seconds between two boxes that tell where the person is in the frames between; and from a box that sank to one."""
+_HIDDEN = 0.2
+"""Share of the place where somebody is expected from which on another box there hides them."""
+_BACK = 0.48
+"""Body heights of a way back after which whoever goes on as before has turned again; less than `RETURNED`, for the
+first steps of it are not in its record."""
+_RECALLED = 10.0
+"""Seconds of a walk that was described already of which each frame is still known: a turn is seen that much later."""
 _ROW = 6
 """Numbers that are kept of each frame of whoever may not be described: index, time, box."""
 
@@ -116,19 +123,23 @@ class Walk:
     outside: int = 0
     small: int = 0
     still: int = 0
+    walked: float = WALKED  # body heights one way before a return is a turn
     least: float = 0.0  # pixels from head to foot
     way: list[tuple[float, np.ndarray]] = field(default_factory=list)  # a sparse record of the whole walk
     frames: array = field(default_factory=lambda: array("d"))  # index, time, box; for those who are not described
 
-    def take(self, frame: Frame) -> None:
-        """Keep this frame's piece where the person was measured in it, and finish the pieces that waited enough."""
+    def take(self, frame: Frame, boxes: Float[np.ndarray, "person 4"]) -> None:
+        """Keep this frame's piece, unless the person is hidden in it, and finish the pieces that waited enough.
+
+        `boxes` are everybody's in this frame.
+        """
         while self.waiting and frame.time - self.waiting[-1].time > self.config.lag:
             self._finish(self.waiting.popleft())  # after a pause: while the boxes around them are still known
         if self.track.indices and self.track.indices[-1] == frame.index:
             box = self.track.boxes[-1]
             self.track.forget(len(self.track.indices) - 1)
             self._add(frame, box)
-        elif self.known and self.track.crowded != frame.index:
+        elif self.known and not _hidden(self.track.expected(frame.time), boxes):
             self._keep(frame, self.track.expected(frame.time), "blink")
         while self.waiting and frame.time - self.waiting[0].time >= self.config.lag:
             self._finish(self.waiting.popleft())
@@ -142,7 +153,7 @@ class Walk:
         along = median_filter((boxes[:, 0] + boxes[:, 2]) / 2, 5, mode="nearest") / tall
         for side, to_left in ((along, True), (-along, False)):
             turn = int(np.argmax(side))
-            if side[turn] - side[: turn + 1].min() > WALKED and side[turn] - side[-1] > RETURNED:
+            if side[turn] - side[: turn + 1].min() > self.walked and side[turn] - side[-1] > RETURNED:
                 return self._parted(self.way[turn][0], to_left)
         return None
 
@@ -151,7 +162,7 @@ class Walk:
 
         Crops that are done already show that way as the way there was shown, and are mirrored if need be.
         """
-        back = Walk(self.track, self.config, mirrored=to_left, picture=self.picture, least=self.least)
+        back = Walk(self.track, self.config, mirrored=to_left, picture=self.picture, least=self.least, walked=_BACK)
         back.way, self.way = [one for one in self.way if one[0] > turn], [one for one in self.way if one[0] <= turn]
         back.known = deque(one for one in self.known if one[0] > turn)
         back.waiting = deque(part for part in self.waiting if part.time > turn)
@@ -173,8 +184,8 @@ class Walk:
             self.way.append((frame.time, box))
             if len(self.way) > 600:
                 del self.way[::2]
-        if self.segments:  # described already: of the frames only one is needed
-            del self.frames[-_ROW:]
+        while self.segments and self.frames and self.frames[1] < frame.time - _RECALLED:
+            del self.frames[:_ROW]
         self.frames.extend((frame.index, frame.time, *box))
         height, width = self.picture = frame.image.shape[:2]
         self.least = max(self.config.least_height, self.config.least_share * max(height, width))
@@ -286,7 +297,8 @@ class Walk:
         )  # fmt: skip
 
     def _unknown(self, reason: Reason | None) -> PersonTrack:
-        table = np.array(self.frames).reshape(-1, _ROW)
+        # of a walk that was described there is only its end to tell
+        table = np.array(self.frames[-_ROW:] if self.segments else self.frames).reshape(-1, _ROW)
         return PersonTrack(
             self.track.track_id, self.segments, True, table[:, 0].astype(int), table[:, 1], table[:, 2:],
             np.zeros((0, *self.config.size, 3), np.uint8), np.zeros((0, 2, 3)),
@@ -312,9 +324,16 @@ def _mirrored(entry: _Done) -> _Done:
 
 
 def _told(since: Float[np.ndarray, " time"], both: bool) -> bool:
-    """Whether boxes of so many seconds before and after a frame tell the box in it; or only if there are `both`."""
-    before, after = (((side * since > 0) & (side * since <= _BLINK)).any() for side in (-1, 1))
-    return bool(before and after) if both else bool(before or after)
+    """Whether boxes of so many seconds before and after a frame tell the box in it; or those on `both` sides of it."""
+    before, after = (np.abs(since[side]).min(initial=np.inf) for side in (since < 0, since > 0))
+    return bool((before + after if both else min(before, after)) <= _BLINK + 1e-6)
+
+
+def _hidden(place: Float[np.ndarray, " 4"], boxes: Float[np.ndarray, "person 4"]) -> bool:
+    """Whether somebody else's box covers a good part of where somebody is expected."""
+    sides = np.minimum(place[2:], boxes[:, 2:]) - np.maximum(place[:2], boxes[:, :2])
+    covered = np.prod(np.maximum(sides, 0), axis=1)
+    return bool((covered > _HIDDEN * np.prod(np.maximum(place[2:] - place[:2], 1e-6))).any())
 
 
 def _slack(width: int, height: int) -> float:

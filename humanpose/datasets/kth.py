@@ -1,7 +1,7 @@
 """KTH's walkers (Schuldt, Laptev, Caputo, ICPR 2004) with BlazePose landmarks beside their videos -> records."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,15 +48,28 @@ def shown_in(landmarks: Path, film: Path | None = None) -> tuple[str, str]:
             a name that is not what it says would have the training learn from them.
 
     """
-    matches = {path: _NAME.match(path.name) for one in (landmarks, film) if one for path in (one, one.resolve())}
+    matches = {path: _NAME.match(path.name) for one in (landmarks, film) if one for path in _hops(one)}
     own = matches[landmarks]
     if own is None:
-        raise ValueError(f"{landmarks} does not tell whom it shows: expected personNN_walking_dK_uncomp.reference.json")
+        ending = ".reference.json" if film is not None or landmarks.suffix == ".json" else landmarks.suffix
+        raise ValueError(f"{landmarks} does not tell whom it shows: expected personNN_walking_dK_uncomp{ending}")
     person = f"{int(own[1]):02d}"
     for path, match in matches.items():
         if match is not None and int(match[1]) != int(person):
             raise ValueError(f"{landmarks} is of person {person} by its name, but {path} is of person {match[1]}")
     return person, own[2].lower()
+
+
+def _hops(path: Path) -> Iterator[Path]:
+    """A path, every link on its way, and what it leads to."""
+    yield path
+    end = path.resolve()
+    for _ in range(40):
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+        yield path
+    yield end
 
 
 def film_of(path: Path) -> Path:
