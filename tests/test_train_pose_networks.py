@@ -4,6 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -74,6 +76,34 @@ def test_an_original_network_is_trained_shipped_and_used(config, tmp_path):
     assert kept.keys() == own.keys()
     for path, variable in own.items():
         np.testing.assert_allclose(kept[path].get_value(), variable.get_value(), rtol=1e-3, atol=1e-6)
+
+
+def test_the_mean_of_two_runs_is_exported(tmp_path, monkeypatch):
+    """Of equal networks; which run it was stands in the card."""
+
+    def newest(run, model):
+        """Weights of 1 in the first run and of 4 in the other."""
+        value = {"first": 1.0, "second": 4.0}.get(run.name, 0.0)
+        nnx.update(model, jax.tree.map(lambda leaf: jnp.full_like(leaf, value), nnx.state(model, nnx.Param)))
+        return 7
+
+    def run(name, config):
+        (tmp_path / name).mkdir()
+        settings = {"task": "pose", "preset": "toy", **dataclasses.asdict(config)}
+        (tmp_path / name / "config.json").write_text(json.dumps(settings))
+        return tmp_path / name
+
+    monkeypatch.setattr("train.export.newest_weights", newest)
+    small = PoseTaskConfig(width=0.25, height=64)
+    first, second, other = run("first", small), run("second", small), run("other", INCEPTION)
+    export_run(first, tmp_path / "mean", average=second)
+    arrays, manifest = checkpoint.load(tmp_path / "mean")
+    learned = {name: array for name, array in arrays.items() if not name.endswith(("mean", "var"))}
+    assert {float(value) for array in learned.values() for value in np.unique(array)} == {2.5}
+    assert manifest["card"]["training"]["averaged_with"] == "second, step 7"
+    with pytest.raises(ValueError, match=r"--average: .*other is a run of another network"):
+        export_run(first, tmp_path / "none", average=other)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_config_names_network_blocks_type_and_loss():

@@ -330,11 +330,14 @@ def export(
     card: Annotated[
         Path | None, typer.Option(help="JSON with the model card's own words (data, licence, limits).")
     ] = None,
+    average: Annotated[
+        Path | None, typer.Option(help="Another run of the same network: the mean of both runs' weights.")
+    ] = None,
 ) -> None:
     """A run's newest weights -> float16 arrays, config, card and checksum."""
     from train.export import export_run
 
-    export_run(run, to, card)
+    export_run(run, to, card, average)
 
 
 def main() -> None:

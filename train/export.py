@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from flax import nnx
 
 from humanpose.checkpoint import fill, flatten, load, save
@@ -56,13 +57,16 @@ def shipped_weights(folder: Path, model: nnx.Module) -> str:
     return manifest["weights"]["sha256"]
 
 
-def export_run(run: Path, to: Path, card_file: Path | None = None) -> None:
+def export_run(run: Path, to: Path, card_file: Path | None = None, average: Path | None = None) -> None:
     """Writes the newest weights of `run` with their config and card into the folder `to`.
 
     Without a file of the card's own words, the card holds the run's settings and says that a licence is to be found.
+    With a run to `average` the mean of both runs' weights is written: where one went on from the other, it is better
+    than either (Wortsman et al., "Model soups", ICML 2022).
 
     Raises:
-        ValueError: the run is none, has saved nothing yet, or trained what is not shipped; or the card is none.
+        ValueError: a run is none, has saved nothing yet, or trained what is not shipped; the run to average is of
+            another network; or the card is none.
 
     """
     config = run_config(run)
@@ -78,10 +82,28 @@ def export_run(run: Path, to: Path, card_file: Path | None = None) -> None:
     model = new_model_of(config)
     step = newest_weights(run, model)
     arrays, settings = flatten(model), dataclasses.asdict(model.config)
+    training = {**config, "step": step}
+    if average is not None:
+        arrays, other = _averaged(arrays, average)
+        training["averaged_with"] = other
     if config["task"] == "gait":  # the training head tells the training's people apart, whom nobody else has met
         arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
         settings["subjects"] = 0
-    save(to, arrays, settings, {**card, "training": {**config, "step": step}}, type(model).__name__)
+    save(to, arrays, settings, {**card, "training": training}, type(model).__name__)
+
+
+def _averaged(arrays: dict[str, np.ndarray], run: Path) -> tuple[dict[str, np.ndarray], str]:
+    """The mean of a network's arrays and those of another run's network; and which that is."""
+    model = new_model_of(run_config(run))
+    step = newest_weights(run, model)
+    others = flatten(model)
+    if {name: array.shape for name, array in arrays.items()} != {name: array.shape for name, array in others.items()}:
+        raise ValueError(f"--average: {run} is a run of another network, whose weights have no mean with these")
+    mean = {
+        name: (array + others[name]) / 2 if np.issubdtype(array.dtype, np.floating) else array
+        for name, array in arrays.items()
+    }
+    return mean, f"{run.name}, step {step}"
 
 
 def _read_card(file: Path) -> dict[str, Any]:
