@@ -65,7 +65,7 @@ def test_a_card_tells_commands_that_there_are(name):
     assert training["preset"] in presets
     known = set(presets[training["preset"]].__dataclass_fields__)
     extra = {"task", "preset", "init", "step", "walks_sha256", "real_sha256", "teacher", "trunk"}
-    extra |= {"opinions_sha256", "legs_sha256", "widened"}
+    extra |= {"opinions_sha256", "legs_sha256", "followed_sha256", "widened", "averaged_with"}
     assert set(training) - known <= extra
 
 
