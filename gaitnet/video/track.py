@@ -4,7 +4,6 @@ Each track predicts its box with constant velocity (an alpha-beta filter); boxes
 on overlap, distance and clothing (as SORT, Bewley et al. 2016, and DeepSORT, Wojke et al. 2017, in small).
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,8 +18,6 @@ Heading = Literal["right", "left", "towards", "away", "standing"]
 
 _POSITION, _SPEED, _SIZE = 0.6, 0.25, 0.25  # gains of the alpha-beta filter: follow position fast, size slowly
 _TOO_FAR = 1.0  # cost above which a box is not the track's
-_TOUCH = 0.03  # body heights between two boxes that touch
-_SWING, _STRIDE = 0.2, 1.0  # seconds: from which on a swing says nothing, and how long two steps take
 
 
 @dataclass
@@ -42,18 +39,10 @@ class Track:
     time: float = 0.0  # of the state
     last_seen: float = 0.0
     clothing: np.ndarray | None = None
-    way: deque[tuple[float, float]] = field(default_factory=deque)  # (time, centre x) of the last stride
 
     def expected(self, time: float) -> np.ndarray:
-        """Box (4,) where the person should be at `time`.
-
-        An outline's middle swings with legs and arms. From one frame to the next that swing goes on; over a gap it is
-        the walk's mean speed that does.
-        """
+        """Box (4,) where the person should be at `time`."""
         x, y = self.state[:2] + self.speed * (time - self.time)
-        if time - self.time > _SWING and self.way and self.way[-1][0] - self.way[0][0] > _STRIDE / 2:
-            times, places = np.array(self.way).T
-            x, y = float(np.polyfit(times - time, places, 1)[1]), self.state[1]
         width, height = self.state[2:]
         return np.array([x - width / 2, y - height, x + width / 2, y])
 
@@ -95,9 +84,8 @@ class Tracker:
         hidden = {member for members in crowds.values() for member in members}
         open_tracks = [k for k in range(len(self.live)) if k not in hidden]
         pairs = self._assign(frame.time, open_tracks, expected, free, boxes, clothing)
-        beside = _beside(boxes)
         for row, column in pairs:
-            self._measure(self.live[row], frame, boxes[column], clothing[column], bool(beside[column]))
+            self._measure(self.live[row], frame, boxes[column], clothing[column])
         for member in hidden:
             # hidden behind somebody counts as seen for half the time: a crossing may take longer than a gap
             track = self.live[member]
@@ -169,7 +157,7 @@ class Tracker:
         picked = linear_sum_assignment(cost)
         return [(rows[i], columns[j]) for i, j in zip(*picked, strict=True) if cost[i, j] < _TOO_FAR]
 
-    def _measure(self, track: Track, frame: Frame, box: np.ndarray, clothing: np.ndarray, beside: bool) -> None:
+    def _measure(self, track: Track, frame: Frame, box: np.ndarray, clothing: np.ndarray) -> None:
         elapsed = max(frame.time - track.time, 1e-3)
         seen = np.array([(box[0] + box[2]) / 2, box[3], box[2] - box[0], box[3] - box[1]])
         ahead = track.state[:2] + track.speed * elapsed
@@ -181,10 +169,6 @@ class Tracker:
         track.speed = track.speed + gain * miss / max(elapsed, 1 / 60)
         track.state[2:] += max(_SIZE, young) * (seen[2:] - track.state[2:])
         track.time = track.last_seen = frame.time
-        if not beside:  # where two outlines touch, each is cut off by the other
-            track.way.append((frame.time, seen[0]))
-            while frame.time - track.way[0][0] > _STRIDE:
-                track.way.popleft()
         track.clothing = clothing if track.clothing is None else 0.9 * track.clothing + 0.1 * clothing
         self._note(track, frame, box)
 
@@ -273,15 +257,6 @@ def _line(since: np.ndarray, values: np.ndarray, near: np.ndarray, tall: float) 
         scale = max(4.7 * 1.4826 * float(np.median(np.abs(miss))), 0.04 * tall)
         weights = near * np.clip(1 - (miss / scale) ** 2, 0, None) ** 2
     return origin
-
-
-def _beside(boxes: np.ndarray) -> np.ndarray:
-    """Whether each box (person,) touches another one's side, or overlaps it."""
-    height = np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
-    gap = np.maximum(boxes[:, None, 0], boxes[None, :, 0]) - np.minimum(boxes[:, None, 2], boxes[None, :, 2])
-    level = np.minimum(boxes[:, None, 3], boxes[None, :, 3]) - np.maximum(boxes[:, None, 1], boxes[None, :, 1])
-    touching = (gap < _TOUCH * height[:, None]) & (level > 0)
-    return np.asarray((touching & ~np.eye(len(boxes), dtype=bool)).any(axis=1))
 
 
 def _anchor(box: np.ndarray) -> np.ndarray:
