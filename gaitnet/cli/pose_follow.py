@@ -118,10 +118,11 @@ def add_joints(
     # damage was told when the people were looked for
     with VideoReader(video, quiet=True) as reader:
         for done, frame in enumerate(reader, 1):
+            rows = [int(np.searchsorted(one.frames, frame.index)) for one in without]
             here = [
                 (place, row)
-                for place, one in enumerate(without)
-                for row in np.flatnonzero(one.frames == frame.index).tolist()
+                for place, (one, row) in enumerate(zip(without, rows, strict=True))
+                if row < len(one.frames) and one.frames[row] == frame.index
             ]
             if here:
                 affines = np.stack([
@@ -135,12 +136,12 @@ def add_joints(
     for one, moments in zip(without, found, strict=True):
         if not moments:
             continue  # a file that does not give the same frames again
-        taken, at, sure, elsewhere, less_sure = zip(*moments, strict=True)
+        seen, at, sure, elsewhere, less_sure = zip(*moments, strict=True)
         probability = np.stack(sure)
         if max(np.median(probability[:, part]) for part in (ARMS, LEGS)) < NOBODY:
             continue
-        rows = list(taken)
-        one.frames, one.times, one.boxes = one.frames[rows], one.times[rows], one.boxes[rows]
+        kept = list(seen)
+        one.frames, one.times, one.boxes = one.frames[kept], one.times[kept], one.boxes[kept]
         if one.reason == "not walking" or heading(one.times, one.boxes) == "standing":
             one.keypoints, one.probability = steady(np.stack(at), one.times), probability
         else:
