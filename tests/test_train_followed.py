@@ -135,7 +135,7 @@ def test_no_link_brings_in_who_only_measures(films, tmp_path_factory, way):
 def test_a_film_of_another_name_is_told_as_a_film(films):
     data, _ = films
     (data / "personal_walking_tour.mp4").touch()
-    with pytest.raises(ValueError, match=r"does not tell whom it shows: expected personNN_walking_dK_uncomp\.mp4"):
+    with pytest.raises(ValueError, match=r"does not tell whom it shows: expected a name as personNN_walking_dK_uncomp"):
         make_followed(Path("weights"), data, data / "followed.npz")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from gaitnet.cli import evaluate_pose_pictures
 from gaitnet.evaluation.legs import ANKLES, KNEES
+from gaitnet.video.write import VideoWriter
 from humanpose.datasets import kth
 from humanpose.datasets.landmarks import read_landmarks
 from humanpose.datasets.record import PoseRecord
@@ -112,6 +113,36 @@ def test_a_folder_in_the_way_of_the_result_is_told_before_the_work(make, tmp_pat
     monkeypatch.setattr("gaitnet.recognizer.GaitRecognizer.load", lambda weights: pytest.fail("it began"))
     with pytest.raises(ValueError, match="is a folder; name a file"):
         make(Path("weights"), tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("training", ["real", "detect", "pose"])
+def test_no_training_learns_from_a_film_that_is_one_of_the_clips(training, tmp_path, monkeypatch):
+    """By a link of another name, in what `train real`, `train detect` and `train pose` read."""
+    from train import detect_data, pose_data
+
+    film, clip = tmp_path / "kth_walking" / f"{FILM}.mp4", tmp_path / "clips" / "demo1.mp4"
+    for path in (film, clip):
+        path.parent.mkdir()
+    with VideoWriter(clip) as writer:
+        for _ in range(3):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+    film.symlink_to(clip)
+    landmarks = np.column_stack([np.linspace(5, 40, 33), np.linspace(5, 45, 33), np.ones(33)])
+    person = [{"frame": 0, "box": [0, 0, 40, 40], "landmarks": landmarks.tolist()}]
+    content = {"video": film.name, "numbering": "BlazePose-33", "frames": 3, "people": person}
+    film.with_name(f"{FILM}.reference.json").write_text(json.dumps(content))
+    monkeypatch.setattr("gaitnet.recognizer.GaitRecognizer.load", lambda weights: None)
+    monkeypatch.setattr("train.real.read_kth", lambda data: [SimpleNamespace(path=film, subject_id="01")])
+    monkeypatch.setattr(pose_data, "read_lspet", lambda root: [])
+    monkeypatch.setattr(pose_data, "require_sound", lambda records: None)
+    monkeypatch.setattr(detect_data, "read_lspet", lambda root: [])
+    read = {
+        "real": lambda: make_real(Path("weights"), film.parent, tmp_path / "real.npz"),
+        "detect": lambda: detect_data.load_detect_data(tmp_path),
+        "pose": lambda: pose_data.load_pose_data(tmp_path),
+    }
+    with pytest.raises(ValueError, match=r"is the same file as .*demo1\.mp4, which only measures"):
+        read[training]()
 
 
 def test_the_road_is_not_asked_about_a_film_of_somebody_who_measures(tmp_path, monkeypatch):

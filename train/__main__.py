@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of the run, instead of the preset's.")]
 Init = Annotated[Path | None, typer.Option(help="A run, or a checkpoint, whose weights are the starting point.")]
+Weights = Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")]
 Data = Annotated[Path, typer.Option(envvar="GAITNET_DATA", help="Folder of data sets.")]
 
 
@@ -254,7 +255,7 @@ def gait(
 
 @app.command()
 def walks(
-    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    weights: Weights = Path("checkpoints"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/walks.npz"),
     subjects: Annotated[int, typer.Option(min=2, help="How many of the gait task's people.")] = 800,
     count: Annotated[int, typer.Option("--walks", min=2, help="Walks of each.")] = 6,
@@ -271,7 +272,7 @@ def walks(
 
 @app.command()
 def real(
-    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    weights: Weights = Path("checkpoints"),
     data: Data = Path("data"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/real.npz"),
 ) -> None:
@@ -285,7 +286,7 @@ def real(
 
 @app.command()
 def legs(
-    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    weights: Weights = Path("checkpoints"),
     data: Data = Path("data"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/legs.json"),
 ) -> None:
@@ -299,7 +300,7 @@ def legs(
 
 @app.command()
 def follow(
-    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    weights: Weights = Path("checkpoints"),
     data: Data = Path("data"),
     to: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/followed.npz"),
 ) -> None:
@@ -313,7 +314,7 @@ def follow(
 
 @app.command()
 def strangers(
-    weights: Annotated[Path, typer.Argument(help="Folder with the sub-folders pose and gait.")] = Path("checkpoints"),
+    weights: Weights = Path("checkpoints"),
 ) -> None:
     """Describe other walkers, to learn against and for the threshold of "unknown": strangers.npz beside the weights."""
     from gaitnet.cli.output import bar

@@ -151,7 +151,7 @@ POSE_PRESETS = {
     "walkers": PoseTaskConfig(photographs=0, landmarks=0, walkers=32, steps=3000),
 }
 
-# goes on where wide ended, slower, and on photographs that it cannot know by heart
+# goes on where wide ended, slower, and on photographs that are changed more
 POSE_PRESETS["wide-on"] = replace(POSE_PRESETS["wide"], augment="harder", steps=3800, optimizer=OptimizerConfig(7e-4))
 
 _ORIGINAL = PoseTaskConfig(

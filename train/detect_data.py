@@ -17,7 +17,7 @@ from humanpose.datasets.kth import film_of, shown_in
 from humanpose.datasets.lsp import LSPET_TRAINED, number_of
 from humanpose.datasets.pictures import read_picture
 from train.data import MakeSample
-from train.held_out import is_held_out
+from train.held_out import is_held_out, require_apart
 from train.pose_data import read_lspet
 
 PEOPLE = 6
@@ -156,6 +156,8 @@ def _filmed(file: Path) -> list[Scene]:
     content = json.loads(file.read_bytes())  # the head's top is read off the eyes, which are no joints of ours
     film = film_of(file.with_name(Path(content["video"]).name))
     shown_in(file, film)  # whoever only measures is not to come in under another's name
+    if not is_held_out(file):
+        require_apart([film], file.parent)
     boxes = {int(p["frame"]): landmark_box(np.array(p["landmarks"], float)) for p in content["people"]}
     empty = _empty_frames(file, int(content["frames"]), len(boxes) // 3)
     return [

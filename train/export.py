@@ -61,8 +61,8 @@ def export_run(run: Path, to: Path, card_file: Path | None = None, average: Path
     """Writes the newest weights of `run` with their config and card into the folder `to`.
 
     Without a file of the card's own words, the card holds the run's settings and says that a licence is to be found.
-    With a run to `average` the mean of both runs' weights is written: where one went on from the other, it is better
-    than either (Wortsman et al., "Model soups", ICML 2022).
+    With a run to `average` the mean of both runs' weights is written, which makes sense where one went on from the
+    other (Wortsman et al., "Model soups", ICML 2022).
 
     Raises:
         ValueError: a run is none, has saved nothing yet, or trained what is not shipped; the run to average is of

@@ -23,6 +23,7 @@ from gaitnet.pose_maps import resample
 from gaitnet.recognizer import DESCRIBING, GAP, GaitRecognizer, Person
 from humanpose.skeleton import FLIP
 from train.gait_errors import Observed, placed
+from train.held_out import require_apart
 from train.walks import PHASES, Walks
 
 STEPS = 16
@@ -55,6 +56,7 @@ def make_real(weights: Path, data: Path, to: Path, progress: Callable[[int, int 
     writable(to)
     recognizer = GaitRecognizer.load(weights)
     videos = list(dict.fromkeys(walk.path for walk in read_kth(data) if walk.subject_id not in VALIDATION_PERSONS))
+    require_apart(videos, data)
     walks = []
     for done, video in enumerate(videos):
         walks += [walk for person in recognizer.describe(video) if person.reason is None for walk in _cut(person)]

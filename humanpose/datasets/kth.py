@@ -51,8 +51,7 @@ def shown_in(landmarks: Path, film: Path | None = None) -> tuple[str, str]:
     matches = {path: _NAME.match(path.name) for one in (landmarks, film) if one for path in _hops(one)}
     own = matches[landmarks]
     if own is None:
-        ending = ".reference.json" if film is not None or landmarks.suffix == ".json" else landmarks.suffix
-        raise ValueError(f"{landmarks} does not tell whom it shows: expected personNN_walking_dK_uncomp{ending}")
+        raise ValueError(f"{landmarks} does not tell whom it shows: expected a name as personNN_walking_dK_uncomp")
     person = f"{int(own[1]):02d}"
     for path, match in matches.items():
         if match is not None and int(match[1]) != int(person):
