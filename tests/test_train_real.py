@@ -59,11 +59,11 @@ def written(tmp_path, monkeypatch):
         return [person(False, low=0.03, frames=200), person(True, low=0.03, frames=200), SimpleNamespace(reason="far")]
 
     monkeypatch.setattr(real.GaitRecognizer, "load", lambda _: SimpleNamespace(describe=describe))
-    passes = [SimpleNamespace(path=f"{name}.avi", subject_id=name) for name in ("01", "01", "15")]
+    passes = [SimpleNamespace(path=tmp_path / f"{name}.avi", subject_id=name) for name in ("01", "01", "15")]
     monkeypatch.setattr(real, "read_kth", lambda _: passes)
     monkeypatch.setattr(real, "LEAST", 4)
     path = real.make_real(tmp_path, tmp_path, tmp_path / "made" / "real.npz")
-    assert shown == ["01.avi"], "each video once, and nobody who validates"
+    assert shown == [tmp_path / "01.avi"], "each video once, and nobody who validates"
     return path
 
 
