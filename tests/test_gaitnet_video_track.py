@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gaitnet.video.boxes import heading, smooth_box
 from gaitnet.video.read import Frame
-from gaitnet.video.track import Tracker, heading, smooth_box
+from gaitnet.video.track import Tracker
 
 RATE = 25.0
 COLOURS = [(200, 40, 40), (40, 40, 200), (40, 200, 40)]
@@ -64,6 +65,35 @@ def test_two_who_cross_keep_their_tracks(merged):
     assert ends[0][1] > 300
     assert ends[1][0] > 300
     assert ends[1][1] < 50
+
+
+@pytest.mark.parametrize("late", range(0, 24, 3))
+def test_two_who_cross_in_mid_stride_keep_their_tracks(late):
+    """Outlines swing with the stride, are cut off where they touch, and are one while the two are behind each other.
+
+    As the foreground of two walkers has it, whatever moment of their strides they meet in.
+    """
+
+    def outline(x, index, tall):
+        ahead, behind = (tall * (0.14 + 0.12 * np.sin(2 * np.pi * (index + shift) / 24)) for shift in (0, 9))
+        return np.array([x - behind, 180 - tall, x + ahead, 180])
+
+    def script(index):
+        boxes = [outline(20 + 3 * index, index + late, 100), outline(390 - 5 * index, index + 3 * late, 112)]
+        people = list(zip(boxes, COLOURS, strict=False))
+        left, right = sorted(boxes, key=lambda box: box[0] + box[2])
+        if left[2] >= right[0]:
+            over = (left[2] - right[0]) / (right[2] - left[0])
+            if over > 0.25:
+                return people, [np.concatenate([np.minimum(left, right)[:2], np.maximum(left, right)[2:]])]
+            left[2] = right[0] = (left[2] + right[0]) / 2
+        return people, boxes
+
+    tracks = [track for track in _follow(script, 78) if len(track.indices) > 20]
+    assert len(tracks) == 2
+    first, second = sorted(tracks, key=lambda track: track.boxes[0][0])
+    assert first.boxes[-1][0] > first.boxes[0][0] + 180
+    assert second.boxes[-1][0] < second.boxes[0][0] - 300
 
 
 @pytest.mark.parametrize(("gap", "tracks"), [(15, 1), (45, 2)])

@@ -63,8 +63,10 @@ def draw_curves(directory: Path) -> None:
     if not names:
         return
     columns = min(3, len(names))
-    figure = Figure(figsize=(4.2 * columns, 2.8 * -(-len(names) // columns)), layout="constrained")
-    for axes, name in zip(figure.subplots(-(-len(names) // columns), columns, squeeze=False).flat, names, strict=False):
+    rows_of_panels = -(-len(names) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.8 * rows_of_panels), layout="constrained")
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(rows_of_panels, columns, place + 1)
         for split, style in (("train", "-"), ("validation", "o-")):
             points = [(row["step"], row[name]) for row in rows if row["split"] == split and name in row]
             if points:

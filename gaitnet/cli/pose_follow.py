@@ -10,8 +10,9 @@ from gaitnet.cli.output import Progress, bar, note, waiting
 from gaitnet.cli.pose_output import NO_WALK
 from gaitnet.overlay import Label, Seen
 from gaitnet.steady import steady
+from gaitnet.video.boxes import heading, smooth_box
 from gaitnet.video.read import Frame, VideoReader
-from gaitnet.video.track import Tracker, heading, smooth_box
+from gaitnet.video.track import Tracker
 from humanpose.estimator import Joints, Places
 from humanpose.preprocess import crop, crop_affine
 from humanpose.skeleton import FLIP, LIMB_JOINTS

@@ -1,11 +1,11 @@
-"""Boxes per frame -> one track per person, through crossings and short gaps; box smoothing and heading.
+"""Boxes per frame -> one track per person, through crossings and short gaps.
 
 Each track predicts its box with constant velocity (an alpha-beta filter); boxes are assigned by the Hungarian method
 on overlap, distance and clothing (as SORT, Bewley et al. 2016, and DeepSORT, Wojke et al. 2017, in small).
 """
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -14,10 +14,11 @@ from scipy.optimize import linear_sum_assignment
 from gaitnet.video.detect import box_iou
 from gaitnet.video.read import Frame
 
-Heading = Literal["right", "left", "towards", "away", "standing"]
-
 _POSITION, _SPEED, _SIZE = 0.6, 0.25, 0.25  # gains of the alpha-beta filter: follow position fast, size slowly
 _TOO_FAR = 1.0  # cost above which a box is not the track's
+_TOUCH = 0.03  # body heights between two boxes that touch
+_STRIDE = 1.0  # seconds that two steps take
+_APART = 0.6  # body heights a second between the paces of people who cross; one alone walks with about 0.8
 
 
 @dataclass
@@ -39,12 +40,34 @@ class Track:
     time: float = 0.0  # of the state
     last_seen: float = 0.0
     clothing: np.ndarray | None = None
+    way: deque[tuple[float, float]] = field(default_factory=deque)  # (time, centre x) of the last stride
+    crossing: bool = False  # in one box with somebody who goes the other way, since the last measurement
 
     def expected(self, time: float) -> np.ndarray:
-        """Box (4,) where the person should be at `time`."""
+        """Box (4,) where the person should be at `time`.
+
+        An outline's middle swings with legs and arms. From one frame to the next that swing goes on; through a crossing
+        it is the walk's mean speed that does.
+        """
         x, y = self.state[:2] + self.speed * (time - self.time)
+        course = self._course() if self.crossing else None
+        if course is not None:
+            x, y = course[0] * (time - self.time) + course[1], self.state[1]
         width, height = self.state[2:]
         return np.array([x - width / 2, y - height, x + width / 2, y])
+
+    @property
+    def pace(self) -> float:
+        """Mean speed along x over the last stride, body heights a second; that of the filter before there was one."""
+        course = self._course()
+        return float((self.speed[0] if course is None else course[0]) / max(self.state[3], 1.0))
+
+    def _course(self) -> np.ndarray | None:
+        """Speed along x (pixels a second) and place at `self.time` by the last stride; None before there was one."""
+        if not self.way or self.way[-1][0] - self.way[0][0] <= _STRIDE / 2:
+            return None
+        times, places = np.array(self.way).T
+        return np.polyfit(times - self.time, places, 1)
 
     def forget(self, before: int) -> None:
         """Drop measurements before position `before` of the lists, so that a long track stays small."""
@@ -84,8 +107,13 @@ class Tracker:
         hidden = {member for members in crowds.values() for member in members}
         open_tracks = [k for k in range(len(self.live)) if k not in hidden]
         pairs = self._assign(frame.time, open_tracks, expected, free, boxes, clothing)
+        beside = _beside(boxes)
         for row, column in pairs:
-            self._measure(self.live[row], frame, boxes[column], clothing[column])
+            self._measure(self.live[row], frame, boxes[column], clothing[column], bool(beside[column]))
+        for members in crowds.values():
+            paces = [self.live[member].pace for member in members]
+            for member in members:  # who walks in step with somebody is his shadow, or a companion
+                self.live[member].crossing |= max(paces) - min(paces) > _APART
         for member in hidden:
             # hidden behind somebody counts as seen for half the time: a crossing may take longer than a gap
             track = self.live[member]
@@ -157,7 +185,7 @@ class Tracker:
         picked = linear_sum_assignment(cost)
         return [(rows[i], columns[j]) for i, j in zip(*picked, strict=True) if cost[i, j] < _TOO_FAR]
 
-    def _measure(self, track: Track, frame: Frame, box: np.ndarray, clothing: np.ndarray) -> None:
+    def _measure(self, track: Track, frame: Frame, box: np.ndarray, clothing: np.ndarray, beside: bool) -> None:
         elapsed = max(frame.time - track.time, 1e-3)
         seen = np.array([(box[0] + box[2]) / 2, box[3], box[2] - box[0], box[3] - box[1]])
         ahead = track.state[:2] + track.speed * elapsed
@@ -169,6 +197,11 @@ class Tracker:
         track.speed = track.speed + gain * miss / max(elapsed, 1 / 60)
         track.state[2:] += max(_SIZE, young) * (seen[2:] - track.state[2:])
         track.time = track.last_seen = frame.time
+        track.crossing = False
+        if not beside:  # where two outlines touch, each is cut off by the other
+            track.way.append((frame.time, seen[0]))
+            while frame.time - track.way[0][0] > _STRIDE:
+                track.way.popleft()
         track.clothing = clothing if track.clothing is None else 0.9 * track.clothing + 0.1 * clothing
         self._note(track, frame, box)
 
@@ -200,63 +233,13 @@ class Tracker:
         return ended
 
 
-def heading(times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"]) -> Heading:
-    """Where somebody walks, as the camera sees it, from boxes (time, 4) and their times in seconds.
-
-    Sideways speed is measured in body heights, approach in the growth of the height; "standing" is slower than about
-    0.2 m/s in either.
-    """
-    if len(times) < 2 or times[-1] - times[0] <= 0:
-        return "standing"
-    height = np.maximum(boxes[:, 3] - boxes[:, 1], 1e-6)
-    since = times - times.mean()
-    spread = (since**2).sum()
-    across = float((since * (boxes[:, 0] + boxes[:, 2]) / 2).sum() / spread / np.median(height))
-    growth = float((since * np.log(height)).sum() / spread)
-    if abs(across) < 0.12 and abs(growth) < 0.04:
-        return "standing"
-    if abs(across) >= 0.12 and abs(across) >= abs(growth):
-        return "right" if across > 0 else "left"
-    return "towards" if growth > 0 else "away"
-
-
-def smooth_box(
-    times: Float[np.ndarray, " time"], boxes: Float[np.ndarray, "time 4"], at: float
-) -> Float[np.ndarray, " 4"]:
-    """Estimate the box at time `at` by robust lines through the boxes around it.
-
-    Top, bottom, centre and width each follow a straight line, fitted by iteratively reweighted least squares (Tukey's
-    biweight), so that one box that swallowed a shadow does not move the result.
-    """
-    tall = max(float(np.median(boxes[:, 3] - boxes[:, 1])), 1.0)
-    since = np.asarray(times, float) - at
-    near = np.exp(-0.5 * (since / 0.5) ** 2)
-    top, bottom = _line(since, boxes[:, 1], near, tall), _line(since, boxes[:, 3], near, tall)
-    middle = _line(since, (boxes[:, 0] + boxes[:, 2]) / 2, np.exp(-0.5 * (since / 0.25) ** 2), tall)
-    half = max(float(np.average(boxes[:, 2] - boxes[:, 0], weights=np.exp(-0.5 * (since / 0.07) ** 2) + 1e-9)) / 2, 0.5)
-    return np.array([middle - half, min(top, bottom - 1), middle + half, bottom])
-
-
-def _line(since: np.ndarray, values: np.ndarray, near: np.ndarray, tall: float) -> float:
-    """Value at 0 of the robust weighted line through (since, values)."""
-    values = np.asarray(values, float)
-    if len(values) < 4 or np.ptp(since) < 0.1:
-        return float(np.median(values))
-    weights, origin = near, float(np.median(values))
-    for turn in range(4):
-        total = weights.sum()
-        if total < 1e-9:
-            break
-        mean_time, mean = (weights * since).sum() / total, (weights * values).sum() / total
-        spread = (weights * (since - mean_time) ** 2).sum() / total
-        slope = (weights * (since - mean_time) * (values - mean)).sum() / total / (spread + 1e-3)
-        origin = float(mean - slope * mean_time)
-        miss = values - origin - slope * since
-        if turn == 0:
-            miss = values - np.median(values)  # start from the median: a line drawn to outliers hides them
-        scale = max(4.7 * 1.4826 * float(np.median(np.abs(miss))), 0.04 * tall)
-        weights = near * np.clip(1 - (miss / scale) ** 2, 0, None) ** 2
-    return origin
+def _beside(boxes: np.ndarray) -> np.ndarray:
+    """Whether each box (person,) touches another one's side, or overlaps it."""
+    height = np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
+    gap = np.maximum(boxes[:, None, 0], boxes[None, :, 0]) - np.minimum(boxes[:, None, 2], boxes[None, :, 2])
+    level = np.minimum(boxes[:, None, 3], boxes[None, :, 3]) - np.maximum(boxes[:, None, 1], boxes[None, :, 1])
+    touching = (gap < _TOUCH * height[:, None]) & (level > 0)
+    return np.asarray((touching & ~np.eye(len(boxes), dtype=bool)).any(axis=1))
 
 
 def _anchor(box: np.ndarray) -> np.ndarray:

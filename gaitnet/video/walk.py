@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import median_filter
 
+from gaitnet.video.boxes import Heading, heading, smooth_box
 from gaitnet.video.read import Frame
 from gaitnet.video.shapes import SMALLEST
-from gaitnet.video.track import Heading, Track, heading, smooth_box
+from gaitnet.video.track import Track
 from humanpose.preprocess import MARGIN, SIZE, crop, crop_affine
 
 WALKED, RETURNED = 1.0, 0.6
