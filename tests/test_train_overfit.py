@@ -26,8 +26,8 @@ INCEPTION = PoseTaskConfig(
     optimizer=OptimizerConfig(1e-2, 20, weight_decay=0.0),
 )  # fmt: skip
 DETECTOR = PoseTaskConfig(
-    network="PartDetector", blocks=(1, 1, 1, 1), height=96, loss="mean_square", sigma=3.0, steps=500,
-    optimizer=OptimizerConfig(1e-2, 20, weight_decay=0.0),
+    network="PartDetector", blocks=(1, 1, 1, 1), height=160, loss="sigmoid_cross_entropy", diameter=11.0, steps=600,
+    optimizer=OptimizerConfig(1.5e-3, 20, weight_decay=0.0),
 )  # fmt: skip
 
 
