@@ -114,15 +114,14 @@ def _drawn(walk: "object") -> "list[np.ndarray]":
         low, high = np.nanmin(shown, 1, initial=np.inf), np.nanmax(shown, 1, initial=-np.inf)
     there = np.asarray(visible.any(1))
     scale = 0.85 * 2 * TILE / max(float((high - low)[there].max()), 1e-6)
-    pictures = []
-    for frame in range(len(places)):
-        canvas = np.full((2 * TILE, 2 * TILE, 3), 24, np.uint8)
-        if there[frame]:
-            at = (keypoints[frame] - (low[frame] + high[frame]) / 2) * scale + TILE
-            box = np.concatenate([at[visible[frame]].min(0), at[visible[frame]].max(0)])
-            canvas = draw(canvas, [Seen(box, np.where(visible[frame, :, None], at, 0), probability[frame])])
-        pictures.append(canvas)
-    return pictures
+    # one wide picture is drawn on as it is, where small ones would each be enlarged first
+    canvas, seen = np.full((2 * TILE, 2 * TILE * len(places), 3), 24, np.uint8), []
+    for frame in np.flatnonzero(there):
+        at = (keypoints[frame] - (low[frame] + high[frame]) / 2) * scale + TILE
+        at = np.where(visible[frame, :, None], at, TILE) + np.array([2 * TILE * frame, 0])
+        box = np.concatenate([at[visible[frame]].min(0), at[visible[frame]].max(0)])
+        seen.append(Seen(box, at, probability[frame]))
+    return np.split(draw(canvas, seen), len(places), axis=1)
 
 
 def flat(keypoints: "np.ndarray", visible: "np.ndarray") -> "np.ndarray":

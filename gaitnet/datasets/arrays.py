@@ -39,7 +39,7 @@ def load_silhouettes(walk: Sequence, dropped: list[Dropped] | None = None) -> UI
     elif ending == ".npz":
         frames = prepared.load_silhouettes(walk.path)
     else:
-        masks = read_silhouettes(_files(walk, out), out)
+        masks = read_silhouettes(_files(walk), out)
         hand_over(out, dropped, walk.name)
         return masks
     return frames[walk.first_frame : None if walk.last_frame is None else walk.last_frame + 1]
@@ -93,7 +93,7 @@ def load_frames(
         return
     _require(walk, "frames")
     out: list[Dropped] = []
-    files = _files(walk, out)
+    files = _files(walk)
     none = True
     for picture in read_pictures(files, out, careful):
         none = False
@@ -108,12 +108,11 @@ def source_files(walk: Sequence) -> list[Path]:
     return frame_files(walk.path) if walk.path.is_dir() else [walk.path]
 
 
-def _files(walk: Sequence, dropped: list[Dropped]) -> list[Path]:
+def _files(walk: Sequence) -> list[Path]:
+    """The frames of a walk; whoever read the data set was told which files are none."""
     if not walk.path.is_dir():
         raise ValueError(f"{walk.path}: expected a folder of pictures, which is not there; read the data set again")
-    return frame_files(walk.path, None, dropped)[
-        walk.first_frame : None if walk.last_frame is None else walk.last_frame + 1
-    ]
+    return frame_files(walk.path)[walk.first_frame : None if walk.last_frame is None else walk.last_frame + 1]
 
 
 def _require(walk: Sequence, kind: Kind) -> None:

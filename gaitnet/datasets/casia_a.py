@@ -45,7 +45,7 @@ def read_casia_a(root: Path, kind: Kind | None = None, dropped: list[Dropped] | 
             match = re.fullmatch(r"(00|45|90)_0*([1-9]\d?)", folder.name)
             if match is None:
                 out.append(Dropped(NAME, str(folder), "expected DIRECTION_NUMBER, such as 45_2"))
-            elif not frame_files(folder, f"{person.name}-{folder.name}-", out):
+            elif not frame_files(folder, out, strict=True):
                 out.append(Dropped(EMPTY, str(folder)))
             else:
                 found.append((person.name, match, folder))

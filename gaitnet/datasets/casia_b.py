@@ -19,6 +19,9 @@ VIEWS = tuple(range(0, 181, 18))
 SUBJECTS, TRAINED = 124, 74
 """People in the release, and how many of them, the first, are learned from in the usual split."""
 
+FILMS = ("video", "videos")
+"""Folders that may hold the films, beside the people's."""
+
 _TYPE = re.compile(r"(nm|bg|cl)-(\d{1,2})")
 _FILM = re.compile(r"(\d{3})-(nm|bg|cl|bkgrd)(?:-(\d{1,2}))?-(\d{3})")
 
@@ -49,7 +52,8 @@ def read_casia_b(
     if kind != "video":
         walks = _silhouettes(next((root / name for name in ("silhouettes",) if (root / name).is_dir()), root), out)
     if kind == "video" or (kind is None and not walks):
-        walks = _films(next((root / name for name in ("video", "videos") if (root / name).is_dir()), root), out)
+        out = []  # a folder of films has no people's folders to be wrong
+        walks = _films(next((root / name for name in FILMS if (root / name).is_dir()), root), out)
     if not walks:
         raise ValueError(
             f"root: expected silhouettes in 001/nm-01/090 or films such as 001-nm-01-090.avi in {root}, got none with "
@@ -69,7 +73,8 @@ def _silhouettes(root: Path, dropped: list[Dropped]) -> list[Sequence]:
     walks = []
     for person in subfolders(root):
         if not re.fullmatch(r"\d{3}", person.name):
-            dropped.append(Dropped(NAME, str(person), "expected a person's three digits"))
+            if person.name not in FILMS:
+                dropped.append(Dropped(NAME, str(person), "expected a person's three digits"))
             continue
         for folder in subfolders(person):
             kind = _TYPE.fullmatch(folder.name)
@@ -79,7 +84,7 @@ def _silhouettes(root: Path, dropped: list[Dropped]) -> list[Sequence]:
             for view in subfolders(folder):
                 if not re.fullmatch(r"\d{3}", view.name) or int(view.name) > 180:
                     dropped.append(Dropped(NAME, str(view), "expected three digits of degrees up to 180"))
-                elif not frame_files(view, f"{person.name}-{folder.name}-{view.name}-", dropped):
+                elif not frame_files(view, dropped, strict=True):
                     dropped.append(Dropped(EMPTY, str(view)))
                 else:
                     walk = f"{kind[1]}-{int(kind[2]):02d}"

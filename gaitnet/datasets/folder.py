@@ -33,7 +33,7 @@ def read_folder(root: Path, dropped: list[Dropped] | None = None) -> list[Sequen
     for person in subfolders(root):
         for path in sorted(path for path in person.iterdir() if not path.name.startswith(".")):
             if path.is_dir():
-                if frame_files(path, None, out):
+                if frame_files(path, out):
                     walks.append(Sequence(person.name, "", "", None, path.name, path, kind="frames"))
                 else:
                     out.append(Dropped(EMPTY, str(path), "a folder without numbered pictures"))

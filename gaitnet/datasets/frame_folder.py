@@ -27,31 +27,33 @@ def subfolders(folder: Path) -> list[Path]:
         return sorted(Path(one.path) for one in entries if one.is_dir() and not one.name.startswith("."))
 
 
-def frame_files(folder: Path, prefix: str | None = None, dropped: list[Dropped] | None = None) -> list[Path]:
-    """The frames in a folder in order of their numbers, with which their names end: `001-nm-01-090-017.png`, `17.jpg`.
+def frame_files(folder: Path, dropped: list[Dropped] | None = None, strict: bool = False) -> list[Path]:
+    """The frames in a folder in order of their numbers, with which their names end: `17.jpg`, `001-nm-01-090-017.png`.
 
-    What stands before the numbers is the same for all frames of a walk: `prefix` or nothing, or where `prefix` is None
-    whatever most of them have.
+    What stands before the number is nothing, or the names of the folders that they lie in, joined by hyphens. Only
+    where no frame is called so, it is whatever most of them have.
 
     Args:
         folder: of one walk.
-        prefix: what the data set puts before the number.
         dropped: is told the files that are called otherwise, and all but the first of one number.
+        strict: frames that are called as nothing of that are none: they are another walk's.
 
     """
+    own = {"", *("-".join([*folder.absolute().parts[-depth:], ""]) for depth in (1, 2, 3))}
     out = [] if dropped is None else dropped
     told: list[tuple[str, int, Path]] = []
     with os.scandir(folder) as entries:
         files = sorted(Path(one.path) for one in entries if not one.name.startswith("."))
     for path in files:
         match = _NUMBERED.fullmatch(path.stem)
-        if match and path.suffix.lower() in SUFFIXES and (prefix is None or match[1] in ("", prefix)):
+        if match and path.suffix.lower() in SUFFIXES and (match[1] in own or not strict):
             told.append((match[1], int(match[2]), path))
         elif path.name.lower() not in _PASSED_OVER:
             out.append(Dropped(NAME, str(path), "no frame of this walk"))
     if not told:
         return []
-    usual = Counter(before for before, _, _ in told).most_common(1)[0][0]
+    counts = Counter(before for before, _, _ in told)
+    usual = max(counts, key=lambda before: (before in own, counts[before], before))
     frames: dict[int, Path] = {}
     for before, number, path in told:
         if before != usual:

@@ -60,7 +60,7 @@ def read_tum_gaid(root: Path, lists: Path | None = None, dropped: list[Dropped] 
             walk = re.fullmatch(r"([nbs])(\d{2})", folder.name)
             if walk is None:
                 out.append(Dropped(NAME, str(folder), "expected a walk such as n01, b01 or s01"))
-            elif not frame_files(folder, None, out):
+            elif not frame_files(folder, out):
                 out.append(Dropped(EMPTY, str(folder)))
             else:
                 session = "1" if int(walk[2]) <= FIRST_SESSION[walk[1]] else "2"

@@ -94,7 +94,8 @@ def _read(path: Path, stamp: tuple[int, int]) -> tuple[UInt8[np.ndarray, "time 3
             raise ValueError(f"path: expected numbers as {name} in {path}, got something else; fetch it again")
     if samples.shape[:3] != (32, 22, CYCLE) or samples.ndim != 4 or not samples.shape[3]:
         raise ValueError(f"path: expected fea3D of (32, 22, {CYCLE}, sample) in {path}, got {samples.shape}")
-    if people.size != samples.shape[3] or people.ndim > 2 or (people != people.astype(np.int64)).any():
+    whole = people.dtype.kind in "ui" or (np.isfinite(people) & (people % 1 == 0)).all()
+    if people.size != samples.shape[3] or people.ndim > 2 or not whole:
         raise ValueError(
             f"path: expected gnd with one whole number for each of {samples.shape[3]} samples in {path}, got "
             f"{people.shape}; fetch it again"
