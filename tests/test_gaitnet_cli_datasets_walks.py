@@ -148,10 +148,11 @@ def test_the_real_data_sets(data_root, tmp_path, name, people, walks, frames):
     assert (tmp_path / f"{name}.png").exists()
 
 
-def test_two_real_runs_in_which_nobody_walks(data_root):
+def test_real_runs_in_which_nobody_walks_or_is_lost(data_root):
     told = document("datasets", "check", "ucalgary", "--root", data_root)
-    (odd,) = [one for one in told["odd"] if one["kind"] == "no walk"]
-    assert odd["examples"] == ["07/1/000", "17/4/000"]
+    odd = {one["kind"]: one for one in told["odd"]}
+    assert odd["no walk"]["examples"] == ["07/1/000", "17/4/000"]
+    assert (odd["jumps"]["walks"], odd["joints lost"]["count"]) == (8, 75)
 
 
 def test_the_real_kth_and_silhouettes(data_root):

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -202,7 +201,7 @@ def _json(content: dict[str, Any]) -> bytes:
 
 def _write_whole(path: Path, content: bytes) -> None:
     """A file that appears complete; the temporary one of a killed run is written over by the next."""
-    part = path.with_name(f".{path.name}.{threading.get_ident()}.part")
+    part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content)
         os.replace(part, path)

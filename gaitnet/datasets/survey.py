@@ -21,7 +21,7 @@ from humanpose.skeleton import INDEX
 PELVIS = INDEX["pelvis"]
 
 GAPS, NOBODY, INVERTED, GREY = "frames missing", "nobody in frames", "inverted", "no silhouettes"
-STILL, SHORT, LOST, STANDS = "frames repeated", "short", "joints lost", "no walk"
+STILL, SHORT, LOST, JUMPS, STANDS = "frames repeated", "short", "joints lost", "jumps", "no walk"
 
 ODD = {
     GAPS: "numbers of frames between the first and the last that are not there",
@@ -31,11 +31,14 @@ ODD = {
     STILL: "frames that show what the one before shows, to the pixel or the joint",
     SHORT: "walks of fewer than 8 frames",
     LOST: "joints that are missing in a frame",
+    JUMPS: "frames that follow the one before at more than 9 m/s, by the pelvis: another body, or none, was followed",
     STANDS: "walks before a sensor that stands, in which somebody gets less than a metre away from where they began",
 }
 """Kind -> what it says; walks with them are used."""
 
 LEAST = 8
+FASTEST = 9.0
+"""Metres a second; nobody who walks is nearly as fast."""
 GREYEST = 0.15
 """Of a silhouette's pixels that are grey among grey ones: borders that scaling left have next to none, of the frames of
 an OpenGait tree at hand five silhouettes with blurred feet have up to 0.10, five photographs from 0.27."""
@@ -154,10 +157,14 @@ def _keypoints(walk: Walk, told: list[Dropped]) -> tuple[int, str, dict[str, int
     found = load_keypoints(walk)
     still = ~np.diff(found.keypoints, axis=0).any((1, 2)) & found.visible[1:].any(1)
     odd = {LOST: int((~found.visible).sum()), STILL: int(still.sum())}
-    if walk.view is not None and found.keypoints.shape[2] == 3:  # the sensor is not carried along
+    if found.keypoints.shape[2] == 3:
         body, visible, _ = as_body(found)
-        way = body[visible[:, PELVIS], PELVIS, :2]
-        odd[STANDS] = int(len(way) == 0 or np.linalg.norm(way - way[0], axis=1).max() < 1)
+        there = visible[:, PELVIS]
+        steps = np.linalg.norm(np.diff(body[:, PELVIS], axis=0), axis=1) * (found.rate or 0)
+        odd[JUMPS] = int((steps > FASTEST)[there[1:] & there[:-1]].sum())
+        if walk.view is not None:  # else the sensor may have been turned with the walker
+            way = body[there, PELVIS, :2]
+            odd[STANDS] = int(len(way) == 0 or np.linalg.norm(way - way[0], axis=1).max() < 1)
     return len(found.keypoints), f"{found.keypoints.shape[1]} joints in {found.keypoints.shape[2]}-D", odd
 
 

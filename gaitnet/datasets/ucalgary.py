@@ -31,8 +31,8 @@ RUNS = {"1": "N", "2": "N", "3": "AR", "4": "AR", "5": "AL", "6": "AL"}
 RATE = 30.0
 """Frames a second of the sensor; the files do not say it."""
 SUBJECTS = 28
-LARGEST, MOST_LINES = 20.0, 100_000
-"""Metres from the sensor beyond which no joint can be, and frames of a run."""
+LARGEST, MOST_LINES, MOST_BYTES = 20.0, 100_000, 1 << 28
+"""Metres from the sensor beyond which no joint can be, frames of a run, and bytes of its file."""
 
 _FILE = re.compile(r"subject(\d{1,3})_Seq_(\d)_Gen_[A-Z]_GeometricPositions_(N|AR|AL|OA)", re.IGNORECASE)
 
@@ -88,9 +88,12 @@ def load_ucalgary(path: Path) -> Keypoints:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="latin-1").splitlines()
+        size = path.stat().st_size
+        lines = path.read_text(encoding="latin-1").splitlines() if size <= MOST_BYTES else []
     except OSError as error:
         raise ValueError(f"path: cannot read {path}: {error.strerror}; name a GeometricPositions .csv") from None
+    if size > MOST_BYTES:
+        raise _malformed(path, f"up to {MOST_BYTES:,} bytes", f"{size:,}")
     count = 3 * len(JOINTS)
     heading = [
         re.sub(r"\s", "", word).lower().removesuffix("x") for word in (lines[0] if lines else "").split(",")[:count:3]
