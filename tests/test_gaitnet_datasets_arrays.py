@@ -321,6 +321,19 @@ def test_cmu_as_amc_and_twice(tmp_path):
         read_cmu(tmp_path)
 
 
+def test_an_amc_clip_is_loaded(tmp_path):
+    from test_gaitnet_walkers_asf import write_doll
+
+    write_doll(tmp_path, [[3, 17, 5, 0, 0, 0]] * 20)
+    (walk,) = read_cmu(tmp_path)
+    assert (walk.name, walk.path.suffix) == ("07/01", ".amc")
+    found = load_keypoints(walk)
+    assert (found.keypoints.shape, found.rate) == ((20, 23, 3), 120.0)
+    body, visible, _ = as_body(found)
+    assert visible.all()
+    assert (body[:, INDEX["head_top"], 2] > body[:, INDEX["pelvis"], 2]).all()
+
+
 def test_the_real_cmu(data_root):
     walk = next(walk for walk in read_cmu(data_root / "cmu_walk") if walk.name == "07/01")
     found = load_keypoints(walk)

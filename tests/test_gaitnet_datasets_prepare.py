@@ -164,6 +164,8 @@ def test_joints_are_read_back(tmp_path):
 
 def test_what_cannot_be_prepared(tmp_path):
     walks = read_casia_a(casia_a(tmp_path / "a", people=("fyc",)))
+    with pytest.raises(ValueError, match="expected an even number of pixels, got 33"):
+        prepare(walks, tmp_path / "to", "casia-a", size=33)
     with pytest.raises(ValueError, match="got no walks"):
         prepare([], tmp_path / "to", "casia-a")
     with pytest.raises(ValueError, match="films and pictures are read where they lie"):

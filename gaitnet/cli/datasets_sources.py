@@ -37,7 +37,8 @@ GAIT = tuple(name for name in Name if list(Name).index(name) >= list(Name).index
 
 FOLDERS = {
     Name.HUMAN36M: ("human36m", "h36m"), Name.KTH: ("kth", "kth_walking"), Name.KTH_WALKS: ("kth", "kth_walking"),
-    Name.CASIA_A: ("casia-a", "GaitDatasetA-silh", "GaitDatasetA"), Name.CASIA_B: ("casia-b", "GaitDatasetB"),
+    Name.CASIA_A: ("casia-a", "GaitDatasetA-silh", "GaitDatasetA"),
+    Name.CASIA_B: ("casia-b", "GaitDatasetB-silh", "GaitDatasetB"),
     Name.TUM_GAID: ("tum-gaid", "TUM_GAID", "TUMGAID"), Name.USF: ("usf", "usf_gait17"),
     Name.KINECT: ("kinect", "kinect_gait"), Name.UCALGARY: ("ucalgary", "ucalgary_kinect"),
     Name.CMU: ("cmu", "cmu_walk"),

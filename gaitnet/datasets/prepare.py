@@ -60,8 +60,8 @@ def prepare(
         what was done. A walk that cannot be loaded, or has not one frame with somebody in it, is left out and told.
 
     Raises:
-        ValueError: no walks, of other kinds or two of one name; the folder holds another data set; or not one walk can
-            be loaded.
+        ValueError: an odd size; no walks, of other kinds or two of one name; the folder holds another data set; or not
+            one walk can be loaded.
 
     """
     kinds = {walk.kind for walk in walks}
@@ -70,6 +70,8 @@ def prepare(
             f"walks: expected silhouettes or keypoints, got {', '.join(sorted(kinds)) or 'no walks'}; films and "
             "pictures are read where they lie"
         )
+    if size < 2 or size % 2:
+        raise ValueError(f"size: expected an even number of pixels, got {size}; OpenGait's are 64 and 128")
     require_unique(walks)
     (kind,) = kinds
     folder = Path(directory)
