@@ -10,7 +10,7 @@ from walk_trees import kinect, opengait, ucalgary, usf
 from gaitnet.datasets import opengait as opengait_files
 from gaitnet.datasets.arrays import load_frames, load_keypoints, load_silhouettes
 from gaitnet.datasets.cmu import read_cmu
-from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, OUTSIDER, DatasetWarning
+from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, OUTSIDER, SAME, DatasetWarning
 from gaitnet.datasets.keypoints import COCO, as_body, keypoints_of
 from gaitnet.datasets.kinect import missing_of_kinect, read_kinect_walks
 from gaitnet.datasets.opengait import condition_of, read_opengait
@@ -256,6 +256,7 @@ def test_ucalgary(tmp_path):
     places[1, 11] = 0
     ucalgary(tmp_path, 1, 1, "N", places)
     ucalgary(tmp_path, 10, 3, "AR")
+    ucalgary(tmp_path, 12, 1, "N", places)  # somebody else's file again
     ucalgary(tmp_path, 1, 7, "OA")
     ucalgary(tmp_path, 1, 2, "AL")  # run 2 is normal
     ucalgary(tmp_path, 1, 5, "AL").write_text("")
@@ -268,7 +269,7 @@ def test_ucalgary(tmp_path):
     assert [(walk.name, walk.condition, walk.view) for walk in walks] == [
         ("01/1/000", "NM", 0.0), ("10/3/000", "AR", 0.0),
     ]  # fmt: skip
-    assert sorted(one.kind for one in dropped) == [EMPTY, EMPTY, EMPTY, IGNORED, NAME, NAME]
+    assert sorted(one.kind for one in dropped) == [EMPTY, EMPTY, EMPTY, SAME, IGNORED, NAME, NAME]
     assert missing_of_ucalgary(walks) == ["people: 2 of 28", "runs: 2 of 12 of these people"]
     found = load_keypoints(walks[0])
     assert (found.keypoints.shape, found.joints[0], found.joints[11]) == ((4, 18, 3), "footleft", "head")
@@ -301,9 +302,9 @@ def test_ucalgary_files_that_are_damaged(tmp_path, change, why):
 def test_the_real_ucalgary(data_root):
     dropped = []
     walks = read_ucalgary(data_root / "ucalgary_kinect", dropped)
-    assert (len(walks), len({walk.subject_id for walk in walks})) == (120, 20)
-    assert [one.kind for one in dropped] == [IGNORED] * 5
-    assert missing_of_ucalgary(walks) == ["people: 20 of 28"]
+    assert (len(walks), len({walk.subject_id for walk in walks})) == (113, 19)
+    assert [one.kind for one in dropped] == [IGNORED] * 5 + [SAME] * 7
+    assert missing_of_ucalgary(walks) == ["people: 19 of 28", "runs: 113 of 114 of these people"]
     found = load_keypoints(walks[0])
     assert found.keypoints.shape == (120, 18, 3)
     assert found.keypoints[0, 8, 0] - found.keypoints[-1, 8, 0] > 1.5  # towards the sensor

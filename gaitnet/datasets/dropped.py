@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 EMPTY, NAME, TWICE, DAMAGED, SIZE = "empty", "wrong name", "frame twice", "damaged", "other size"
 COUNTS, IGNORED, OUTSIDER, BACKGROUND = "unequal frames", "to be ignored", "not in the gallery", "background film"
+SAME = "same as another"
 
 MEANING = {
     EMPTY: "there is not one frame",
@@ -18,6 +19,7 @@ MEANING = {
     IGNORED: "its authors say that it is not to be used",
     OUTSIDER: "the probe shows somebody whom the gallery does not have",
     BACKGROUND: "it shows the empty place",
+    SAME: "another walk's file has the same content, byte for byte, under another name",
 }
 """Kind -> what it says."""
 

@@ -4,14 +4,18 @@ Kozlow, Abid, Yanushkevich, "Utilizing gait traits to improve e-border watchlist
 normal, 3-4 have the right leg impaired, 5-6 the left; run 7 of the first five people was a trial and is left out. Files
 `subN/RunK/subjectN_Seq_K_Gen_S_GeometricPositions_T.csv`, a frame a line. What stands for the sex in their names
 differs between the runs of one person and is not read.
+
+As it is handed on, the files of subject 10 are those of subject 4 and run 6 of subject 6 is its run 5: they are
+left out.
 """
 
+import hashlib
 import re
 from pathlib import Path
 
 import numpy as np
 
-from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, Dropped, hand_over
+from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, SAME, Dropped, hand_over
 from gaitnet.datasets.frame_folder import subfolders
 from gaitnet.datasets.keypoints import Keypoints, keypoints_of
 from gaitnet.datasets.record import Sequence, require_unique
@@ -75,8 +79,13 @@ def read_ucalgary(root: Path, dropped: list[Dropped] | None = None) -> list[Sequ
     if not walks:
         raise ValueError(f"root: expected sub1/Run1/*_GeometricPositions_N.csv in {root}, got none; check the path")
     require_unique(walks)
+    known: dict[bytes, Sequence] = {}
+    for walk in sorted(walks, key=lambda walk: walk.name):
+        other = known.setdefault(hashlib.sha256(walk.path.read_bytes()).digest(), walk)
+        if other is not walk:
+            out.append(Dropped(SAME, str(walk.path), f"as {other.path.name}"))
     hand_over(out, dropped, f"UCalgary in {root}")
-    return sorted(walks, key=lambda walk: walk.name)
+    return list(known.values())
 
 
 def load_ucalgary(path: Path) -> Keypoints:
