@@ -1,4 +1,4 @@
-"""`gaitnet datasets`: what a pose data set holds and what is odd about it; a cache of its people for training."""
+"""`gaitnet datasets`: what a data set holds and what is odd about it; a cache of its people or walks for training."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitnet.cli.datasets_sources import Name, folder_of, records_of, thinned
+from gaitnet.cli.datasets_sources import GAIT, Name, folder_of, records_of, thinned
 from gaitnet.cli.describe import AsJson
 from gaitnet.cli.output import bar, emit, note, say, table, waiting
 
 if TYPE_CHECKING:
     from humanpose.datasets.survey import Survey
 
-datasets_commands = typer.Typer(no_args_is_help=True, help="Check and prepare data sets of people with joints.")
+datasets_commands = typer.Typer(
+    no_args_is_help=True, help="Check and prepare data sets of people with joints, and of walks."
+)
 
 Which = Annotated[Name, typer.Argument(metavar="NAME", help=f"One of {', '.join(Name)}.")]
 Root = Annotated[Path, typer.Option(help="Folder of the data set, or of several, each in a folder of its name.")]
@@ -21,7 +23,7 @@ Actions = Annotated[
     list[str] | None, typer.Option("--action", help="human36m: another action than Walking; repeat it.")
 ]
 Every = Annotated[
-    int, typer.Option(min=1, help="Only every so many-th frame of a video, or every so many-th photograph.")
+    int, typer.Option(min=1, help="Only every so many-th frame of a video, every so many-th photograph or walk.")
 ]
 
 
@@ -34,7 +36,7 @@ class Pixels(StrEnum):
 
 @datasets_commands.callback()
 def datasets() -> None:
-    """Check and prepare data sets of people with joints."""
+    """Check and prepare data sets of poses and of walks."""
 
 
 @datasets_commands.command("check")
@@ -56,10 +58,13 @@ def check(
     order, or pictures are of another size.
     lsp, lspet, mpii, human36m, coco: laid out as they were published.
     kth: videos with landmarks beside them. walkers: of `gaitnet walkers make`.
+    casia-a, casia-b, tum-gaid, usf, opengait, kinect, ucalgary, cmu, kth-walks: walks, laid out as they were published;
+    gait-folder: your films, a folder for each person. Every frame of theirs is read; of films the first and the header.
 
     [bold]Examples[/]
     gaitnet datasets check lspet --root data/lspet --output seen/
     gaitnet datasets check human36m --root h36m/ --action Walking --every 25
+    gaitnet datasets check casia-b --root GaitDatasetB-silh/ --output seen/
     """
     from gaitnet.cli.evaluate_output import folder_for
     from gaitnet.evaluation.files import json_text, write_together
@@ -69,6 +74,11 @@ def check(
     folder = folder_of(name, root)
     _require_outside("--output", output, folder)
     place = folder_for(output)
+    if name in GAIT:
+        from gaitnet.cli.datasets_gait import check_walks
+
+        check_walks(name, folder, actions, every, place, as_json)
+        return
     with waiting(f"reading {folder}"):
         records = records_of(name, folder, actions, every)
         missing = missing_parts(name.value, folder, records, actions)
@@ -103,18 +113,22 @@ def prepare(
     name: Which,
     root: Root,
     to: Annotated[Path, typer.Option(help="Folder of the cache; made if missing.")],
-    size: Annotated[int, typer.Option(min=32, max=2048, help="Side of the square crops in pixels.")] = 256,
+    size: Annotated[
+        int | None,
+        typer.Option(min=32, max=2048, help="Side of square crops or silhouettes in pixels.", show_default="256 or 64"),
+    ] = None,
     shards: Annotated[
         int | None, typer.Option(min=1, help="Number of files.", show_default="one for 512 people")
     ] = None,
-    pixels: Annotated[Pixels, typer.Option(help="JPEG, or arrays without loss that are ten times as large.")] = (
-        Pixels.JPEG
-    ),
+    pixels: Annotated[
+        Pixels | None,
+        typer.Option(help="JPEG, or arrays without loss that are ten times as large.", show_default=Pixels.JPEG.value),
+    ] = None,
     actions: Actions = None,
     every: Every = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Cut everybody out of their pictures into a cache that training reads quickly.
+    """Cut everybody out of their pictures, or align silhouettes, into a cache that training reads quickly.
 
     A run that was stopped goes on where it was when the command is given again.
     People whose picture is missing or damaged, or who have a joint outside of it, are left out and named; a data set
@@ -123,21 +137,32 @@ def prepare(
     mpii, lsp, lspet, human36m: `python -m train pose` reads them with the presets mpii+lsp and human36m, and their
     variants; the other presets read LSPET and KTH as they were published.
     coco, kth, walkers: for trainings of your own, by humanpose.datasets.prepared.PreparedPose.
+    casia-a, casia-b, usf, opengait: an .npz a walk with aligned silhouettes; kinect, ucalgary, cmu: with joints in
+    metres; gaitnet.datasets.prepared reads both, and report.json names what is left out. Films and pictures (tum-gaid,
+    kth-walks, gait-folder) are read where they lie.
 
-    [bold]Example[/]
+    [bold]Examples[/]
     gaitnet datasets prepare lspet --root data/lspet --to cache/lspet
+    gaitnet datasets prepare casia-b --root GaitDatasetB-silh/ --to cache/casia-b
     """
-    from humanpose.datasets.prepare import BEYOND
+    from humanpose.datasets.prepare import BEYOND, SIZE
     from humanpose.datasets.prepare import prepare as cut_out
 
     folder = folder_of(name, root)
     if to.exists() and not to.is_dir():
         raise ValueError(f"--to: expected a folder, but {to} is a file")
     _require_outside("--to", to, folder)
+    if name in GAIT:
+        from gaitnet.cli.datasets_gait import prepare_walks
+
+        if shards is not None or pixels is not None:
+            raise ValueError(f"--shards, --pixels: {name.value} has walks, an array file each; leave them out")
+        prepare_walks(name, folder, to, actions, every, size or 64, as_json)
+        return
     with waiting(f"reading {folder}"):
         records = thinned(name, records_of(name, folder, actions, every), every)
     with bar(f"cutting people out of {folder}", "people") as progress:
-        done = cut_out(records, to, name.value, size, shards, pixels.value, progress)
+        done = cut_out(records, to, name.value, size or SIZE, shards, (pixels or Pixels.JPEG).value, progress)
     left = [{"person": who, "reason": why} for who, why in done.left_out]
     total = sum(file.stat().st_size for file in to.glob("shard-*.npz"))
     if as_json:

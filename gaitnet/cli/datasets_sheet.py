@@ -41,17 +41,17 @@ def sheet_of(title: str, people: "Sequence[PoseRecord]", odd: "Sequence[tuple[Po
     rows = -(-len(chosen) // COLUMNS)
     sheet = np.full((40 + rows * (TILE + CAPTION), COLUMNS * TILE, 3), 24, np.uint8)
     for text, x, colour in ((title, 8, (235, 238, 245)), ("right", -190, RIGHT), ("left", -90, LEFT)):
-        _write(sheet, lettering(text, 20, True), x % sheet.shape[1], 6, colour)
+        write(sheet, lettering(text, 20, True), x % sheet.shape[1], 6, colour)
     for place, tile in _tiles([person for person, _, _ in chosen]):
         row, column = divmod(place, COLUMNS)
         top, left = 40 + row * (TILE + CAPTION), column * TILE
         sheet[top : top + TILE, left : left + TILE] = tile
     for place, (_, text, is_odd) in enumerate(chosen):
         row, column = divmod(place, COLUMNS)
-        letters = _caption(text)
+        letters = caption(text)
         top = 40 + row * (TILE + CAPTION) + TILE
-        _write(sheet, letters, column * TILE + 4, top + 2, RIGHT if is_odd else (200, 205, 215))
-    return _png(sheet)
+        write(sheet, letters, column * TILE + 4, top + 2, RIGHT if is_odd else (200, 205, 215))
+    return png(sheet)
 
 
 def _tiles(people: "Sequence[PoseRecord]") -> "list[tuple[int, np.ndarray]]":
@@ -85,19 +85,20 @@ def _tiles(people: "Sequence[PoseRecord]") -> "list[tuple[int, np.ndarray]]":
     return tiles
 
 
-def _caption(text: str) -> "np.ndarray":
-    """Letters that fit below a tile; of a long name the end is kept, where its number stands."""
+def caption(text: str, width: int = TILE) -> "np.ndarray":
+    """Letters that fit below a tile of that width; of a long name the end is kept, where its number stands."""
     from gaitnet.overlay import lettering
 
     letters = lettering(text, 12, False)
-    while letters.shape[1] > TILE - 8:
-        kept = len(text) * (TILE - 8) // letters.shape[1] - 1
+    while letters.shape[1] > width - 8:
+        kept = len(text) * (width - 8) // letters.shape[1] - 1
         text = f"\u2026{text[-kept:]}"
         letters = lettering(text, 12, False)
     return letters
 
 
-def _write(canvas: "np.ndarray", letters: "np.ndarray", x: int, y: int, colour: tuple[int, int, int]) -> None:
+def write(canvas: "np.ndarray", letters: "np.ndarray", x: int, y: int, colour: tuple[int, int, int]) -> None:
+    """Put letters of one colour on the sheet, their upper left corner at x, y."""
     import numpy as np
 
     patch = canvas[y : y + letters.shape[0], x : x + letters.shape[1]]
@@ -105,7 +106,8 @@ def _write(canvas: "np.ndarray", letters: "np.ndarray", x: int, y: int, colour: 
     patch[:] = (patch + cover * (np.array(colour) - patch)).round().astype(np.uint8)
 
 
-def _png(picture: "np.ndarray") -> bytes:
+def png(picture: "np.ndarray") -> bytes:
+    """The file of an RGB picture; OSError where it cannot be made."""
     import cv2
 
     done, data = cv2.imencode(".png", picture[..., ::-1])

@@ -1,4 +1,4 @@
-"""Names of pose data sets -> their records, wherever under a folder they lie."""
+"""Names of data sets, of pose and of gait, and where under a folder they lie; the records of the pose data sets."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Name(StrEnum):
-    """Pose data sets that can be read."""
+    """Data sets that can be read: people with joints, then walks (GAIT)."""
 
     LSP = "lsp"
     LSPET = "lspet"
@@ -20,9 +20,29 @@ class Name(StrEnum):
     COCO = "coco"
     KTH = "kth"
     WALKERS = "walkers"
+    CASIA_A = "casia-a"
+    CASIA_B = "casia-b"
+    TUM_GAID = "tum-gaid"
+    USF = "usf"
+    OPENGAIT = "opengait"
+    KINECT = "kinect"
+    UCALGARY = "ucalgary"
+    CMU = "cmu"
+    KTH_WALKS = "kth-walks"
+    GAIT_FOLDER = "gait-folder"
 
 
-FOLDERS = {Name.HUMAN36M: ("human36m", "h36m"), Name.KTH: ("kth", "kth_walking")}
+GAIT = tuple(name for name in Name if list(Name).index(name) >= list(Name).index(Name.CASIA_A))
+"""Data sets of walks; see `datasets_gait`."""
+
+FOLDERS = {
+    Name.HUMAN36M: ("human36m", "h36m"), Name.KTH: ("kth", "kth_walking"), Name.KTH_WALKS: ("kth", "kth_walking"),
+    Name.CASIA_A: ("casia-a", "GaitDatasetA-silh", "GaitDatasetA"),
+    Name.CASIA_B: ("casia-b", "GaitDatasetB-silh", "GaitDatasetB"),
+    Name.TUM_GAID: ("tum-gaid", "TUM_GAID", "TUMGAID"), Name.USF: ("usf", "usf_gait17"),
+    Name.KINECT: ("kinect", "kinect_gait"), Name.UCALGARY: ("ucalgary", "ucalgary_kinect"),
+    Name.CMU: ("cmu", "cmu_walk"),
+}  # fmt: skip
 """What a data set's folder is called in a folder of data sets, where not as the data set."""
 
 

@@ -17,6 +17,9 @@ VALIDATION_PERSONS = ("15", "17", "18", "19", "24")
 SCENARIOS = {"d1": "NM", "d2": "NM", "d3": "CL", "d4": "NM"}
 """Scenario -> condition. d3 is other clothes or a bag, which the file names do not tell apart."""
 
+PERSONS = 25
+"""People in the release."""
+
 LIST_NAME = "00sequences.txt"
 _LINE = re.compile(r"person(\d+)_(\w+?)_(d\d)\s+frames\s+(.*)", re.IGNORECASE)
 _RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
@@ -103,6 +106,19 @@ def parse_sequences(listing: Path, *, action: str = "walking") -> dict[tuple[str
             )
         passes[match[1].zfill(2), match[3].lower()] = ranges
     return passes
+
+
+def missing_of_kth(walks: list[Sequence]) -> list[str]:
+    """What the release has and these walks have not, a sentence each; d2, which is not asked for, is not missed."""
+    missing = []
+    people = {walk.subject_id for walk in walks}
+    if len(people) < PERSONS:
+        missing.append(f"people: {len(people)} of {PERSONS}")
+    for scenario in ("d1", "d3", "d4"):
+        there = {walk.subject_id for walk in walks if walk.session == scenario}
+        if there < people:
+            missing.append(f"{scenario}: of {', '.join(sorted(people - there))}")
+    return missing
 
 
 def _find_videos(root: Path, action: str) -> dict[tuple[str, str], Path]:

@@ -164,7 +164,7 @@ def write_frames(folder: str | Path, parts: Iterator[Sequence]) -> None:
 def write_opengait(path: str | Path, parts: Iterator[Sequence]) -> None:
     """One walk as OpenGait keeps it: a pickled uint8 array (time, 64, 64) of aligned silhouettes.
 
-    The project writes this format and never loads one: reading a pickle runs what it says.
+    Reading a pickle as one runs what it says: `datasets.opengait` reads these without.
     """
     walk = [align_silhouette(np.round(silhouette * 255).astype(np.uint8)) for silhouette in _silhouettes(parts)]
     walk = [silhouette for silhouette in walk if silhouette.any()]
