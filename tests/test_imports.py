@@ -32,7 +32,8 @@ MODELS = ("humanpose.models", "humanpose.estimator", "gaitnet.models", "gaitnet.
 LIBRARIES = {
     "cv2": (
         "humanpose/preprocess.py", "humanpose/augment.py", "humanpose/datasets/*", "gaitnet/video/*",
-        "gaitnet/walkers/files.py", "gaitnet/datasets/*", "gaitnet/cli/*", "gaitnet/service/*", "train/*",
+        "gaitnet/walkers/files.py", "gaitnet/silhouettes.py", "gaitnet/datasets/*", "gaitnet/cli/*",
+        "gaitnet/service/*", "train/*",
     ),
     "av": ("gaitnet/video/read.py", "gaitnet/video/write.py", "humanpose/datasets/pictures.py"),
     "h5py": ("humanpose/datasets/*", "humanpose/hdf5_listing.py"), "cdflib": ("humanpose/datasets/human36m.py",),
