@@ -16,6 +16,7 @@ from gaitnet.cli.gallery import gallery_commands
 from gaitnet.cli.identify import identify, verify
 from gaitnet.cli.output import INTERRUPTED, answering_for_failures, debugging, note, say, stop_on_termination
 from gaitnet.cli.pose import pose
+from gaitnet.cli.silhouettes import silhouettes
 from gaitnet.cli.walkers import walkers_commands
 from gaitnet.cli.weights import weights_commands
 
@@ -63,6 +64,7 @@ app.command()(identify)
 app.command()(verify)
 app.add_typer(gallery_commands, name="gallery")
 app.command()(pose)
+app.command()(silhouettes)
 app.command()(describe)
 app.command()(demo)
 app.add_typer(walkers_commands, name="walkers")
