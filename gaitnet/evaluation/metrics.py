@@ -110,20 +110,46 @@ def cmc(
     return np.searchsorted(ranks, np.arange(1, subjects + 1), side="right") / len(ranks)
 
 
-def mean_average_precision(
+def average_precisions(
     scores: Float[np.ndarray, "probe gallery"],
     probe_ids: Shaped[np.ndarray, " probe"],
     gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
-) -> float:
-    """Mean over probes of the average precision over gallery walks (not subjects); 0 to 1.
+) -> Float[np.ndarray, " probe"]:
+    """Average precision of each probe over gallery walks (not subjects); 0 to 1.
 
     Precision at a mate counts everything that scores at least as high, as scikit-learn's `average_precision_score`
     does; mates without a vector count as never found. Arguments as in `mate_ranks`.
     """
     mate, found, mates_so_far, place = _ranked_mates(scores, probe_ids, gallery_ids, comparable)
     precision = np.where(found, mates_so_far / place, 0.0)
-    return float((precision.sum(axis=1) / mate.sum(axis=1)).mean())
+    return precision.sum(axis=1) / mate.sum(axis=1)
+
+
+def mean_average_precision(
+    scores: Float[np.ndarray, "probe gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
+    comparable: Bool[np.ndarray, "probe gallery"] | None = None,
+) -> float:
+    """Mean over probes of `average_precisions`; 0 to 1."""
+    return float(average_precisions(scores, probe_ids, gallery_ids, comparable).mean())
+
+
+def inverse_negative_penalties(
+    scores: Float[np.ndarray, "probe gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
+    comparable: Bool[np.ndarray, "probe gallery"] | None = None,
+) -> Float[np.ndarray, " probe"]:
+    """For each probe (number of mates) / (place of the mate found last); 0 to 1, 0 where one is never found.
+
+    Ye et al., "Deep Learning for Person Re-identification", PAMI 2021. Arguments as in `mate_ranks`.
+    """
+    mate, found, _, place = _ranked_mates(scores, probe_ids, gallery_ids, comparable)
+    hardest = np.where(found, place, 0).max(axis=1)
+    complete = found.sum(axis=1) == mate.sum(axis=1)
+    return np.where(complete, mate.sum(axis=1) / np.maximum(hardest, 1), 0.0)
 
 
 def mean_inverse_negative_penalty(
@@ -132,14 +158,8 @@ def mean_inverse_negative_penalty(
     gallery_ids: Shaped[np.ndarray, " gallery"],
     comparable: Bool[np.ndarray, "probe gallery"] | None = None,
 ) -> float:
-    """mINP: mean over probes of (number of mates) / (place of the mate found last); 0 to 1, 0 where one is never found.
-
-    Ye et al., "Deep Learning for Person Re-identification", PAMI 2021. Arguments as in `mate_ranks`.
-    """
-    mate, found, _, place = _ranked_mates(scores, probe_ids, gallery_ids, comparable)
-    hardest = np.where(found, place, 0).max(axis=1)
-    complete = found.sum(axis=1) == mate.sum(axis=1)
-    return float(np.where(complete, mate.sum(axis=1) / np.maximum(hardest, 1), 0.0).mean())
+    """mINP: mean over probes of `inverse_negative_penalties`; 0 to 1."""
+    return float(inverse_negative_penalties(scores, probe_ids, gallery_ids, comparable).mean())
 
 
 def mated_and_nonmated(
