@@ -54,7 +54,7 @@ def deliver(outcome: Outcome, output: Path | None, as_json: bool) -> None:
     table(header, lines, title=outcome.title)
     if outcome.described is not None:
         say(f"walks described: {outcome.described}, {_count(outcome.described)}")
-    for text in outcome.notes:
+    for text in (*outcome.notes, *next(iter(outcome.results.values())).notes):
         note(text)
     if written:
         say(f"wrote {', '.join(path.name for path in written)} in {output}")

@@ -92,13 +92,15 @@ def _evidence(page: "Page", rows: "Mapping[str, RowResult]") -> None:
         return
     name, (method, first) = next(iter(rows.values())).name, next(iter(judged.items()))
     page.table(
-        ["method", *[measure.replace("_", " ") for measure in DECISIONS], "Cllr", "Cllr (PAV)", "Cllr min"],
-        [[who, *[each.decisions[measure] for measure in DECISIONS], *map(bits, (each.cllr, each.cllr_monotone,
-                                                                                each.cllr_min))]
-         for who, each in judged.items()],
-        caption=f"{name}: pairs judged by a threshold (FMR {100 * first.wanted_fmr:g} %) and by likelihood ratios that "
-        "the other half of the people set; Cllr in bits, 0 perfect, 1 says nothing",
-    )  # fmt: skip
+        ["method", *[measure.replace("_", " ") for measure in DECISIONS]],
+        [[who, *[each.decisions[measure] for measure in DECISIONS]] for who, each in judged.items()],
+        caption=f"{name}: pairs judged at a threshold (FMR {100 * first.wanted_fmr:g} %) that other people set",
+    )
+    page.table(
+        ["method", "Cllr (logistic)", "Cllr (PAV)", "Cllr min"],
+        [[who, *map(bits, (each.cllr, each.cllr_monotone, each.cllr_min))] for who, each in judged.items()],
+        caption=f"{name}: likelihood ratios whose scale other people set; bits, 0 perfect, 1 says nothing",
+    )
     page.figures(_evidence_plots(name, method, first))
 
 

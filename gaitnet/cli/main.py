@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gaitnet.cli.compare import compare
 from gaitnet.cli.datasets import datasets_commands
 from gaitnet.cli.demo import demo
 from gaitnet.cli.describe import describe
@@ -70,6 +71,7 @@ app.command()(demo)
 app.add_typer(walkers_commands, name="walkers")
 app.add_typer(datasets_commands, name="datasets")
 app.add_typer(evaluate_commands, name="evaluate")
+app.command()(compare)
 app.add_typer(weights_commands, name="weights")
 
 

@@ -142,6 +142,7 @@ class Result:
         return {
             "protocol": self.protocol.name,
             "protocol_text": str(self.protocol),
+            "views": self.protocol.views,
             "average": None if self.average is None else asdict(self.average),
             "notes": list(self.notes),
             "rows": [
