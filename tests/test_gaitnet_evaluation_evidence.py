@@ -13,7 +13,7 @@ from gaitnet.evaluation.calibration import (
     pool_adjacent_violators,
 )
 from gaitnet.evaluation.evidence import DECISIONS, evidence_of
-from gaitnet.evaluation.metrics import threshold_at_fmr
+from gaitnet.evaluation.pairs import threshold_at_fmr
 from gaitnet.evaluation.plots import ece_plot, tippett_plot
 
 

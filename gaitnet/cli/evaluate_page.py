@@ -64,7 +64,8 @@ def _row(page: "Page", rows: "Mapping[str, RowResult]", result: "Result") -> Non
 
 def _curves(rows: "Mapping[str, RowResult]") -> list[tuple[bytes, str, str]]:
     """CMC and DET of every method, and the first one's scores."""
-    from gaitnet.evaluation.metrics import cmc, det, mated_and_nonmated
+    from gaitnet.evaluation.metrics import cmc
+    from gaitnet.evaluation.pairs import det, mated_and_nonmated
     from gaitnet.evaluation.plots import cmc_plot, det_plot, score_matrix_plot
 
     name, row = next(iter(rows.values())).name, next(iter(rows.values()))

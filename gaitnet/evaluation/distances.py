@@ -13,16 +13,27 @@ def part_distances(
     probes: Float[np.ndarray, "probe part feature"], gallery: Float[np.ndarray, "sample part feature"]
 ) -> Float[np.ndarray, "probe sample"]:
     """Mean over parts of the Euclidean distance (OpenGait's "euc"), as one matrix product a part; NaN for a NaN."""
-    parts = probes.shape[1]
-    total = np.zeros((len(probes), len(gallery)), probes.dtype)
-    squares, others = ((vectors**2).sum(axis=2) for vectors in (probes, gallery))
-    for part in range(parts):
-        square = probes[:, part] @ gallery[:, part].T
-        square *= -2
-        square += squares[:, part, None]
-        square += others[None, :, part]
-        total += np.sqrt(np.maximum(square, 0, out=square), out=square)  # rounding leaves less than 0 of equal vectors
-    return total / parts
+    return _to_gallery(gallery)(probes)
+
+
+def _to_gallery(gallery: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """`part_distances` to a gallery that many probes are compared with: laid out part by part once."""
+    by_part = np.ascontiguousarray(gallery.transpose(1, 2, 0))
+    squares = (by_part**2).sum(axis=1)
+
+    def distances(probes: np.ndarray) -> np.ndarray:
+        total = np.zeros((len(probes), len(gallery)), probes.dtype)
+        for part, (known, lengths) in enumerate(zip(by_part, squares, strict=True)):
+            own = np.ascontiguousarray(probes[:, part])
+            square = own @ known
+            square *= -2
+            square += np.einsum("pf,pf->p", own, own)[:, None]
+            square += lengths
+            np.maximum(square, 0, out=square)  # rounding leaves less than 0 of equal vectors
+            total += np.sqrt(square, out=square)
+        return total / len(by_part)
+
+    return distances
 
 
 def nearest_by_parts(parts: int) -> Classifier:
@@ -32,8 +43,8 @@ def nearest_by_parts(parts: int) -> Classifier:
     """
 
     def fit(vectors: np.ndarray, labels: Shaped[np.ndarray, " sample"]) -> Callable[[np.ndarray], np.ndarray]:
-        enrolled = _in_parts(vectors, parts)
-        return lambda probes: best_per_subject(-part_distances(_in_parts(probes, parts), enrolled), labels)[1]
+        distances = _to_gallery(_in_parts(vectors, parts))
+        return lambda probes: best_per_subject(-distances(_in_parts(probes, parts)), labels)[1]
 
     return fit
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, Shaped
 
 from gaitnet.evaluation.calibration import best_log_ratios, cllr, fit_logistic, fit_monotone, pool_adjacent_violators
 from gaitnet.evaluation.intervals import Rate, interval_of, subject_weights
-from gaitnet.evaluation.metrics import decisions_at, threshold_at_fmr
+from gaitnet.evaluation.pairs import decisions_at, threshold_at_fmr
 
 DECISIONS = ("accuracy", "precision", "recall", "f1", "false_match_rate")
 _LEVELS = 200  # of the score, at which the bootstrap of Cllr_min calibrates

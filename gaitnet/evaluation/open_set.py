@@ -1,6 +1,6 @@
 """Searches for people who may not be enrolled: misses at a rate of false identifications, with intervals.
 
-Values are exact (`metrics`). As in `verification`, the bootstrap redraws persons over one histogram of scores each,
+Values are exact. As in `verification`, the bootstrap redraws persons over one histogram of scores each,
 whose edges are quantiles of the scores of those who are not enrolled; with up to `edges` of them it is exact as well.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate, interval_of, rate_over_subjects, subject_weights
-from gaitnet.evaluation.metrics import threshold_at_fmr
+from gaitnet.evaluation.pairs import threshold_at_fmr
 
 FPIRS = (0.01, 0.1)
 """False positive identification rates at which misses are told."""

@@ -35,7 +35,7 @@ def cmc_plot(curves: Mapping[str, Float[np.ndarray, " rank"]], *, title: str = "
 def det_plot(
     curves: Mapping[str, tuple[Float[np.ndarray, " threshold"], Float[np.ndarray, " threshold"]]], *, title: str = ""
 ) -> bytes:
-    """Draw false non-match over false match rate on normal-deviate axes; curves as `metrics.det` gives them.
+    """Draw false non-match over false match rate on normal-deviate axes; curves as `pairs.det` gives them.
 
     Normal scores of two classes make a straight line there (Martin et al., Eurospeech 1997).
     """
