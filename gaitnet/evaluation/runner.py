@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.galleries import Classifier, Searcher, Trials, one_decision
 from gaitnet.evaluation.intervals import Rate
-from gaitnet.evaluation.metrics import OpenSetRates, fnir_at_fpir, mate_ranks
-from gaitnet.evaluation.open_set import rates_of_open_set
+from gaitnet.evaluation.metrics import mate_ranks
+from gaitnet.evaluation.open_set import OpenSetRate, rates_of_open_set
 from gaitnet.evaluation.results import Result, RowResult, Search
 from gaitnet.evaluation.selection import Protocol, Row, Table, Walk, require_disjoint_subjects
 from gaitnet.evaluation.verification import verification_rates
@@ -107,11 +107,17 @@ def evaluate_open_set(
     *,
     fpir: float = 0.1,
     trained_on: Collection[str] = (),
-) -> dict[str, OpenSetRates]:
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, OpenSetRate]:
     """Measure missed identifications at a rate of false ones, for each row of a "pooled" protocol.
 
     The persons named in `unknown` are not enrolled; their probes are the unmated searches, beside those of whoever has
     no enrolled walk anyway. The rest as in `evaluate`.
+
+    Raises:
+        ValueError: the protocol parts views; a row has nobody to be found, or nobody unknown; and as `evaluate`.
+
     """
     if protocol.views != "pooled":
         raise ValueError(
@@ -124,7 +130,16 @@ def evaluate_open_set(
     for row in protocol.rows:
         gallery, probe = row_masks(protocol, row, table, tested)
         trials = searcher.trials(protocol, row, gallery & ~left_out, probe)
-        rates[row.name] = fnir_at_fpir(trials.scores, table.subject_ids[trials.probe], trials.subjects, fpir)
+        owners = table.subject_ids[trials.probe]
+        measured = rates_of_open_set(
+            trials.scores, owners, trials.subjects, trials.mated, wanted=[fpir], resamples=resamples, seed=seed
+        )
+        if not measured:
+            raise ValueError(
+                f"unknown: expected probes of enrolled and of other persons in row {row.name!r}, got "
+                f"{int(trials.mated.sum())} and {int((~trials.mated).sum())}; leave some persons out of the gallery"
+            )
+        rates[row.name] = measured[0]
     return rates
 
 
