@@ -187,6 +187,7 @@ def test_walkers_are_made_as_asked(place, monkeypatch):
 
 def test_every_command_helps_with_an_example(place):
     commands = [["enroll"], ["identify"], ["verify"], ["pose"], ["describe"], ["demo"], ["walkers", "make"]]
+    commands += [["silhouettes"], ["compare"]]
     commands += [["gallery", name] for name in ("list", "remove", "export")]
     for command in commands:
         printed = good(*command, "--help")

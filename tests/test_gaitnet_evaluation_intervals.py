@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from gaitnet.evaluation import intervals, metrics
+from gaitnet.evaluation import intervals, pairs
 from gaitnet.evaluation.joints import in_pixels, over_people
 from gaitnet.evaluation.verification import verification_rates
 
@@ -89,14 +89,14 @@ def test_verification_bounds_agree_with_the_slow_bootstrap():
     scores[7] = np.nan
     got = verification_rates(scores, probe_ids, subjects, fmr=0.1, resamples=1500)
     slow = {
-        "auc": metrics.auc,
-        "eer": metrics.equal_error_rate,
-        "tar": lambda mated, nonmated: metrics.tar_at_fmr(mated, nonmated, 0.1),
+        "auc": pairs.auc,
+        "eer": pairs.equal_error_rate,
+        "tar": lambda mated, nonmated: pairs.tar_at_fmr(mated, nonmated, 0.1),
     }
     for name, metric in slow.items():
 
         def statistic(draw, metric=metric):
-            return metric(*metrics.mated_and_nonmated(scores[draw], probe_ids[draw], subjects))
+            return metric(*pairs.mated_and_nonmated(scores[draw], probe_ids[draw], subjects))
 
         expected = intervals.bootstrap_over_subjects(statistic, probe_ids, resamples=600)
         rate = getattr(got, name)

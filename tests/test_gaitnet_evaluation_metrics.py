@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from gaitnet.evaluation import metrics
+from gaitnet.evaluation import metrics, pairs
 
 NAN = np.nan
 
@@ -107,44 +107,44 @@ def test_roc_and_auc_match_scikit_learn(seed):
     mated, nonmated = np.round(rng.normal(1, 1, 40), 1), np.round(rng.normal(0, 1, 90), 1)
     truth, scores = np.repeat([1, 0], [40, 90]), np.concatenate([mated, nonmated])
     false_match, true_match, thresholds = roc_curve(truth, scores, drop_intermediate=False)
-    curve = metrics.roc(mated, nonmated)
+    curve = pairs.roc(mated, nonmated)
     np.testing.assert_allclose(curve.false_match_rate, false_match)
     np.testing.assert_allclose(curve.true_match_rate, true_match)
     np.testing.assert_allclose(curve.thresholds, thresholds)
-    assert metrics.auc(mated, nonmated) == pytest.approx(roc_auc_score(truth, scores))
-    assert metrics.auc(mated, nonmated) == pytest.approx(np.trapezoid(curve.true_match_rate, curve.false_match_rate))
+    assert pairs.auc(mated, nonmated) == pytest.approx(roc_auc_score(truth, scores))
+    assert pairs.auc(mated, nonmated) == pytest.approx(np.trapezoid(curve.true_match_rate, curve.false_match_rate))
 
 
 def test_failures_to_acquire_are_false_non_matches():
     mated, nonmated = np.array([3.0, 2.0, NAN, NAN]), np.array([1.0, 0.0, -1.0, NAN])
-    false_match, false_non_match = metrics.det(mated, nonmated)
+    false_match, false_non_match = pairs.det(mated, nonmated)
     assert false_non_match[(false_match == 0.0)].min() == 0.5
-    assert metrics.tar_at_fmr(mated, nonmated, 0.5) == 0.5
+    assert pairs.tar_at_fmr(mated, nonmated, 0.5) == 0.5
     # 8 pairs of the two found are right, the two missing beat nobody and tie with one of four
-    assert metrics.auc(mated, nonmated) == pytest.approx((2 * 4 + 2 * 0.5) / 16)
+    assert pairs.auc(mated, nonmated) == pytest.approx((2 * 4 + 2 * 0.5) / 16)
 
 
 def test_equal_error_by_hand():
-    assert metrics.equal_error_rate(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 0.0
-    assert metrics.equal_error_rate(np.array([0.0, 1.0]), np.array([2.0, 3.0])) == 1.0
+    assert pairs.equal_error_rate(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 0.0
+    assert pairs.equal_error_rate(np.array([0.0, 1.0]), np.array([2.0, 3.0])) == 1.0
     # threshold 2: one of four non-mated accepted, one of four mated refused
-    assert metrics.equal_error_rate(np.array([1.0, 3.0, 4.0, 5.0]), np.array([0.0, 0.5, 0.7, 2.0])) == 0.25
-    assert metrics.equal_error_rate(np.zeros(3), np.zeros(5)) == 0.5
+    assert pairs.equal_error_rate(np.array([1.0, 3.0, 4.0, 5.0]), np.array([0.0, 0.5, 0.7, 2.0])) == 0.25
+    assert pairs.equal_error_rate(np.zeros(3), np.zeros(5)) == 0.5
 
 
 def test_acceptance_at_a_false_match_rate_by_hand():
     nonmated, mated = np.arange(100.0), np.array([50.0, 98.5, 99.0, 99.5, 200.0])
-    assert metrics.tar_at_fmr(mated, nonmated, 0.0) == 2 / 5
-    assert metrics.tar_at_fmr(mated, nonmated, 0.01) == 4 / 5  # everything above 98
-    assert metrics.tar_at_fmr(mated, nonmated, 1.0) == 1.0
-    assert (nonmated >= metrics.threshold_at_fmr(nonmated, 0.1)).sum() == 10
-    assert (np.zeros(9) >= metrics.threshold_at_fmr(np.zeros(9), 0.5)).sum() == 0  # a tie cannot be split
+    assert pairs.tar_at_fmr(mated, nonmated, 0.0) == 2 / 5
+    assert pairs.tar_at_fmr(mated, nonmated, 0.01) == 4 / 5  # everything above 98
+    assert pairs.tar_at_fmr(mated, nonmated, 1.0) == 1.0
+    assert (nonmated >= pairs.threshold_at_fmr(nonmated, 0.1)).sum() == 10
+    assert (np.zeros(9) >= pairs.threshold_at_fmr(np.zeros(9), 0.5)).sum() == 0  # a tie cannot be split
 
 
 def test_decisions_by_hand():
-    got = metrics.decisions_at(np.array([2.0, 0.0, NAN]), np.array([1.5, 0.5, 0.1, -1.0]), 1.0)
+    got = pairs.decisions_at(np.array([2.0, 0.0, NAN]), np.array([1.5, 0.5, 0.1, -1.0]), 1.0)
     assert got == pytest.approx((4 / 7, 1 / 2, 1 / 3, 2 / 5, 1 / 4))
-    nobody = metrics.decisions_at(np.array([2.0]), np.array([1.0]), 9.0)
+    nobody = pairs.decisions_at(np.array([2.0]), np.array([1.0]), 9.0)
     assert nobody == (0.5, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -201,14 +201,14 @@ def test_rising_transforms_and_orders_change_nothing(seed, slope, offset):
         value = metric(scores, probe_ids, gallery_ids)
         np.testing.assert_allclose(metric(changed, probe_ids, gallery_ids), value)
         np.testing.assert_allclose(metric(*shuffled), value)
-    trials = metrics.mated_and_nonmated(scores, probe_ids, gallery_ids)
-    others = metrics.mated_and_nonmated(changed, probe_ids, gallery_ids)
-    for rate in (metrics.auc, metrics.equal_error_rate, tar_at_a_tenth):
+    trials = pairs.mated_and_nonmated(scores, probe_ids, gallery_ids)
+    others = pairs.mated_and_nonmated(changed, probe_ids, gallery_ids)
+    for rate in (pairs.auc, pairs.equal_error_rate, tar_at_a_tenth):
         np.testing.assert_allclose(rate(*others), rate(*trials))
 
 
 def tar_at_a_tenth(mated, nonmated):
-    return metrics.tar_at_fmr(mated, nonmated, 0.1)
+    return pairs.tar_at_fmr(mated, nonmated, 0.1)
 
 
 def test_cmc_rises_to_the_share_described():
@@ -227,6 +227,6 @@ def test_bad_input_says_what_to_do():
     with pytest.raises(ValueError, match="leave subjects out"):
         metrics.fnir_at_fpir(scores, np.array(["a"]), np.array(["a", "b"]), 0.1)
     with pytest.raises(ValueError, match="at least one score of each kind"):
-        metrics.auc(np.zeros(0), np.zeros(2))
+        pairs.auc(np.zeros(0), np.zeros(2))
     with pytest.raises(ValueError, match="share from 0 to 1"):
-        metrics.threshold_at_fmr(np.zeros(2), 1.5)
+        pairs.threshold_at_fmr(np.zeros(2), 1.5)

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 from gaitnet.evaluation.protocols import (
+    CASIA_A,
+    CASIA_A_LEAVE_ONE_OUT,
     CASIA_B,
+    CASIA_B_CROSS_VIEW,
     CASIA_B_POOLED,
     CMU,
+    KINECT,
     KTH,
     TUM_GAID_1,
     TUM_GAID_2,
+    UCALGARY,
+    USF,
     Protocol,
     Row,
     Sample,
@@ -103,12 +109,21 @@ def test_a_person_who_could_not_be_enrolled_is_never_found():
     assert all(search.described and not search.correct and search.rank == np.inf for search in found)
 
 
-def test_a_missing_clip_is_left_out_and_said():
+def test_walks_of_nobody_enrolled_are_open_set_trials_and_said():
     samples = [sample for sample in kth_table() if (sample.subject_id, sample.session) != ("17", "d1")]
     samples += [Sample("99", "NM", "d1", 90.0, "1")]
     result = evaluate(KTH, samples, vectors_of(samples), nearest_neighbour, resamples=50)
     assert result.row("d1 to d4").rank_1.count == 8
-    assert any("17" in note and "d1 to d4" in note for note in result.notes)
+    assert any("17" in note and "d1 to d4" in note and "open-set" in note for note in result.notes)
+    row = result.row("d1 to d4")
+    assert row.nonmated == 4
+    assert [(each.wanted, each.fnir.value, each.fnir.count, each.fpir.count) for each in row.open_set] == [
+        (0.01, 0.0, 8, 4), (0.1, 0.0, 8, 4),
+    ]  # fmt: skip
+    strangers = [search for search in result.searches if search.row == "d1 to d4" and not search.mated]
+    assert [(search.subject_id, search.correct) for search in strangers] == [("17", False)] * 4
+    assert all(np.isnan([search.rank, search.mate_score]).all() and search.predicted for search in strangers)
+    assert result.summary()["rows"][1]["nonmated"] == 4
     assert result.row("d1 to d4").gallery_subjects == 3  # 99 has no probe, and distracts
 
 
@@ -233,15 +248,24 @@ def test_order_of_the_table_changes_nothing():
 def test_open_set_by_protocol():
     samples = kth_table(("04", "11", "15", "17"))
     rates = evaluate_open_set(KTH, samples, vectors_of(samples), nearest_neighbour, ["15"], fpir=0.1)
-    assert {name: (rate.fnir, rate.fpir) for name, rate in rates.items()} == {row.name: (0.0, 0.0) for row in KTH.rows}
+    found = {name: (rate.fnir.value, rate.fpir.value) for name, rate in rates.items()}
+    assert found == {row.name: (0.0, 0.0) for row in KTH.rows}
+    assert rates["d1 to d4"].fnir.high > 0  # three persons are few
+    with pytest.raises(ValueError, match="leave some persons out"):
+        evaluate_open_set(KTH, samples, vectors_of(samples), nearest_neighbour, [])
 
 
 def test_protocols_print_themselves():
-    for protocol in (CASIA_B, CASIA_B_POOLED, CMU, KTH, TUM_GAID_1, TUM_GAID_2):
+    for protocol in (
+        CASIA_A, CASIA_A_LEAVE_ONE_OUT, CASIA_B, CASIA_B_CROSS_VIEW, CASIA_B_POOLED, CMU, KINECT, KTH, TUM_GAID_1,
+        TUM_GAID_2, UCALGARY, USF,
+    ):  # fmt: skip
         text = str(protocol)
         assert text.startswith(protocol.name)
         assert all(row.name in text for row in protocol.rows)
     assert "15 17 18 19 24" in str(KTH)
+    assert "the enrolled walks only" in str(USF)
+    assert "left out of its own gallery" in str(KINECT)
     samples = kth_table()
     result = evaluate(KTH, samples, vectors_of(samples), nearest_neighbour, resamples=20)
     assert "d1 to d4" in str(result)
@@ -282,7 +306,20 @@ def test_bad_tables_are_refused():
 
 def test_the_room_needs_no_model():
     """Plain arrays: importing all of it loads neither jax nor a plotting or learning library."""
-    modules = ("calibration", "files", "intervals", "metrics", "plots", "protocols", "report", "verification")
+    modules = (
+        "calibration",
+        "distances",
+        "evidence",
+        "files",
+        "open_set",
+        "ranking",
+        "intervals",
+        "metrics",
+        "plots",
+        "protocols",
+        "report",
+        "verification",
+    )
     code = f"import sys; {'; '.join(f'import gaitnet.evaluation.{name}' for name in modules)}; " + (
         "print([name for name in ('jax', 'flax', 'cv2', 'av', 'sklearn', 'matplotlib') if name in sys.modules])"
     )

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from gaitnet.evaluation import files, metrics, plots, report
+from gaitnet.evaluation import files, metrics, pairs, plots, report
 from gaitnet.evaluation.intervals import Rate, wilson_interval
 
 NASTY = "<script>alert('x')</script>&\"é"
@@ -152,10 +152,10 @@ def test_plots_are_pictures():
     probe_ids = np.repeat(subjects, 3)
     scores = rng.normal(size=(15, 5)) + 2 * (probe_ids[:, None] == subjects)
     scores[4] = np.nan
-    mated, nonmated = metrics.mated_and_nonmated(scores, probe_ids, subjects)
+    mated, nonmated = pairs.mated_and_nonmated(scores, probe_ids, subjects)
     drawn = [
         plots.cmc_plot({"$a": metrics.cmc(scores, probe_ids, subjects), "b": np.ones(3)}, title="$x_"),
-        plots.det_plot({"a_$": metrics.det(mated, nonmated)}, title="b"),
+        plots.det_plot({"a_$": pairs.det(mated, nonmated)}, title="b"),
         plots.score_histogram(mated, nonmated, threshold=0.5),
         plots.score_matrix_plot(scores, probe_ids, subjects, title="$"),
         plots.score_matrix_plot(np.full((2, 5), np.nan), probe_ids[:2], subjects),

@@ -1,9 +1,8 @@
 """What every `gaitnet evaluate` command gives: a table on the terminal, and CSV, JSON and a page in a folder."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -55,7 +54,7 @@ def deliver(outcome: Outcome, output: Path | None, as_json: bool) -> None:
     table(header, lines, title=outcome.title)
     if outcome.described is not None:
         say(f"walks described: {outcome.described}, {_count(outcome.described)}")
-    for text in outcome.notes:
+    for text in (*outcome.notes, *next(iter(outcome.results.values())).notes):
         note(text)
     if written:
         say(f"wrote {', '.join(path.name for path in written)} in {output}")
@@ -83,9 +82,19 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     return {
         "evaluation": outcome.name,
         "described": None if outcome.described is None else asdict(outcome.described),
-        "methods": {method: result.summary() for method, result in outcome.results.items()},
+        "methods": {method: _with_evidence(result) for method, result in outcome.results.items()},
         "notes": outcome.notes,
     }
+
+
+def _with_evidence(result: "Result") -> dict[str, Any]:
+    from gaitnet.evaluation.evidence import evidence_of
+
+    document = result.summary()
+    for row, record in zip(result.rows, cast(list[dict[str, Any]], document["rows"]), strict=True):
+        found = evidence_of(row.scores, row.probe_ids, row.subject_ids)
+        record["evidence"] = None if found is None else found.summary()
+    return document
 
 
 def plain(value: Any) -> Any:
@@ -188,46 +197,11 @@ def _count(rate: "Rate") -> str:
 
 
 def _write(outcome: Outcome, folder: Path) -> list[Path]:
+    from gaitnet.cli.evaluate_page import result_page
     from gaitnet.evaluation.files import write_csv, write_json
 
     written = [write_json(folder / f"{outcome.name}.json", summary(outcome))]
     written.append(write_csv(folder / f"{outcome.name}.csv", *searches(outcome)))
-    written.append(_page(outcome).write(folder / f"{outcome.name}.html"))
+    page = result_page(outcome.title, outcome.lead, outcome.results, outcome.described, outcome.notes, outcome.footer)
+    written.append(page.write(folder / f"{outcome.name}.html"))
     return written
-
-
-def _page(outcome: Outcome) -> Any:
-    from gaitnet.evaluation.metrics import cmc
-    from gaitnet.evaluation.plots import cmc_plot, score_matrix_plot
-    from gaitnet.evaluation.report import Page
-
-    first = next(iter(outcome.results.values()))
-    page = Page(outcome.title, outcome.lead)
-    tiles = [(row.name, row.rank_1, f"chance {100 * row.chance:.1f} %") for row in first.rows]
-    if outcome.described is not None:
-        tiles.append(("walks described", outcome.described, _count(outcome.described)))
-    page.tiles(tiles)
-    for text in (*outcome.notes, *first.notes):
-        page.note(text)
-    for place, row in enumerate(first.rows):
-        groups = [name for name, _ in first.protocol.groups]
-        lines: Sequence[list[object]] = [
-            [method, found.rank_1, found.rank_5, *[found.groups.get(name) for name in groups], found.eer,
-             f"{found.described} of {found.rank_1.count}"]
-            for method, result in outcome.results.items()
-            for found in [result.rows[place]]
-        ]  # fmt: skip
-        caption = f"{row.name}: {row.gallery_subjects} persons enrolled, chance {100 * row.chance:.1f} %"
-        header = ["method", "rank-1", "rank-5", *[f"rank-1, {name}" for name in groups], "EER", "described"]
-        page.heading(row.name).table(header, lines, caption=caption)
-        curves = {
-            method: cmc(found.scores, found.probe_ids, found.subject_ids)
-            for method, result in outcome.results.items()
-            for found in [result.rows[place]]
-        }
-        matrix = score_matrix_plot(row.scores, row.probe_ids, row.subject_ids, title=row.name)
-        page.figures([
-            (cmc_plot(curves, title=row.name), f"Identification rate over rank, {row.name}", "every method"),
-            (matrix, f"Scores of every probe for every person, {row.name}", "the first method"),
-        ])  # fmt: skip
-    return page.heading("Protocol").preformatted(str(first.protocol), "protocol").footer(outcome.footer)

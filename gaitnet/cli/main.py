@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gaitnet.cli.compare import compare
 from gaitnet.cli.datasets import datasets_commands
 from gaitnet.cli.demo import demo
 from gaitnet.cli.describe import describe
@@ -16,6 +17,7 @@ from gaitnet.cli.gallery import gallery_commands
 from gaitnet.cli.identify import identify, verify
 from gaitnet.cli.output import INTERRUPTED, answering_for_failures, debugging, note, say, stop_on_termination
 from gaitnet.cli.pose import pose
+from gaitnet.cli.silhouettes import silhouettes
 from gaitnet.cli.walkers import walkers_commands
 from gaitnet.cli.weights import weights_commands
 
@@ -63,11 +65,13 @@ app.command()(identify)
 app.command()(verify)
 app.add_typer(gallery_commands, name="gallery")
 app.command()(pose)
+app.command()(silhouettes)
 app.command()(describe)
 app.command()(demo)
 app.add_typer(walkers_commands, name="walkers")
 app.add_typer(datasets_commands, name="datasets")
 app.add_typer(evaluate_commands, name="evaluate")
+app.command()(compare)
 app.add_typer(weights_commands, name="weights")
 
 

@@ -45,7 +45,7 @@ class Outcome:
 def rates_by_view(result: Result) -> dict[tuple[str, float], Rate]:
     """Rank-1 by (row, view in degrees)."""
     cells: dict[tuple[str, float], list[tuple[bool, str]]] = {}
-    for found in result.searches:
+    for found in (search for search in result.searches if search.mated):
         cells.setdefault((found.row, float(found.view or 0.0)), []).append((found.correct, found.subject_id))
     return {
         cell: rate_over_subjects(np.array([hit for hit, _ in hits]), np.array([who for _, who in hits]))

@@ -9,7 +9,8 @@ from jaxtyping import UInt8
 from gaitnet.crowd import COLOUR_CONTROLS, GAIT, MOTION_CONTROLS, Glimpse
 from gaitnet.demo.outcome import NAMED, Outcome, Passer
 from gaitnet.evaluation.intervals import Rate
-from gaitnet.evaluation.metrics import cmc, det, mated_and_nonmated
+from gaitnet.evaluation.metrics import cmc
+from gaitnet.evaluation.pairs import det, mated_and_nonmated
 from gaitnet.evaluation.plots import cmc_plot, det_plot, score_histogram, score_matrix_plot
 from gaitnet.evaluation.report import Page
 from gaitnet.identification.open_set import OpenSetDecision, in_percent

@@ -123,6 +123,10 @@ def pool_adjacent_violators(
     values: Float[np.ndarray, " level"], weights: Float[np.ndarray, " level"]
 ) -> Float[np.ndarray, " level"]:
     """Find the non-decreasing sequence nearest to `values` in weighted least squares."""
+    # levels of one value are one block anyway: among many trials of one kind most are
+    begins = np.flatnonzero(np.append(True, values[1:] != values[:-1]))[: len(values)]
+    repeats = np.diff(np.append(begins, len(values)))
+    values, weights = values[begins], np.add.reduceat(weights, begins) if len(begins) else weights
     means: list[float] = []
     masses: list[float] = []
     lengths: list[int] = []
@@ -135,7 +139,7 @@ def pool_adjacent_violators(
             means[-2:] = [(means[-2] * masses[-2] + means[-1] * masses[-1]) / mass]
             masses[-2:] = [mass]
             lengths[-2:] = [lengths[-2] + lengths[-1]]
-    return np.repeat(np.array(means), lengths)
+    return np.repeat(np.repeat(np.array(means), lengths), repeats)
 
 
 def cllr(mated_log_lr: Float[np.ndarray, " mated"], nonmated_log_lr: Float[np.ndarray, " nonmated"]) -> float:
@@ -148,9 +152,16 @@ def cllr(mated_log_lr: Float[np.ndarray, " mated"], nonmated_log_lr: Float[np.nd
 
 def cllr_min(mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]) -> float:
     """Cllr after the best monotone calibration on these very trials: what the scores could tell; 0 to 1."""
+    return cllr(*best_log_ratios(mated, nonmated))
+
+
+def best_log_ratios(
+    mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"]
+) -> tuple[Float[np.ndarray, " mated"], Float[np.ndarray, " nonmated"]]:
+    """Log likelihood ratios of trials after the best monotone calibration on themselves; infinite at certain ends."""
     mated, nonmated = _finite("mated", mated), _finite("nonmated", nonmated)
     levels, ratios = _monotone_log_ratios(mated, nonmated)
-    return cllr(ratios[np.searchsorted(levels, mated)], ratios[np.searchsorted(levels, nonmated)])
+    return ratios[np.searchsorted(levels, mated)], ratios[np.searchsorted(levels, nonmated)]
 
 
 def empirical_cross_entropy(

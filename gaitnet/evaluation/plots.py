@@ -35,7 +35,7 @@ def cmc_plot(curves: Mapping[str, Float[np.ndarray, " rank"]], *, title: str = "
 def det_plot(
     curves: Mapping[str, tuple[Float[np.ndarray, " threshold"], Float[np.ndarray, " threshold"]]], *, title: str = ""
 ) -> bytes:
-    """Draw false non-match over false match rate on normal-deviate axes; curves as `metrics.det` gives them.
+    """Draw false non-match over false match rate on normal-deviate axes; curves as `pairs.det` gives them.
 
     Normal scores of two classes make a straight line there (Martin et al., Eurospeech 1997).
     """
@@ -55,6 +55,43 @@ def det_plot(
     axes.set_xticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
     axes.set_yticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
     axes.set(xlim=limits, ylim=limits)
+    return _finish(figure, axes)
+
+
+def tippett_plot(
+    mated: Float[np.ndarray, " mated"], nonmated: Float[np.ndarray, " nonmated"], *, title: str = ""
+) -> bytes:
+    """Draw the share of pairs whose likelihood ratio exceeds each value; natural log likelihood ratios come in.
+
+    Left of 1 the curve of one person, right of it that of two, shows how often the evidence misleads (Meuwly, 2001).
+    """
+    figure, axes = _start(title, "likelihood ratio above, powers of ten", "pairs, %")
+    shown = np.concatenate([mated, nonmated]) / np.log(10)
+    shown = shown[np.isfinite(shown)]
+    least, most = (-1.0, 1.0) if not len(shown) else (min(shown.min(), -1.0), max(shown.max(), 1.0))
+    places = np.linspace(least - 0.1, most + 0.1, 400)
+    for index, (name, ratios) in enumerate((("same person", mated), ("different persons", nonmated))):
+        share = 1 - np.searchsorted(np.sort(ratios) / np.log(10), places, side="right") / max(len(ratios), 1)
+        axes.plot(places, 100 * share, label=name, **_line(index))
+    axes.axvline(0, color=INK, linestyle="--", linewidth=1.0)
+    axes.set_ylim(0, 101)
+    return _finish(figure, axes)
+
+
+def ece_plot(
+    curves: Mapping[str, Float[np.ndarray, " prior"]], prior_log_odds: np.ndarray, *, title: str = ""
+) -> bytes:
+    """Draw the empirical cross-entropy over the prior odds, one line a name (`calibration.empirical_cross_entropy`).
+
+    Beside them, dashed, the entropy of the prior alone: a line above it misleads.
+    """
+    figure, axes = _start(title, "prior odds of the same person, powers of ten", "remaining uncertainty, bit")
+    places, prior = prior_log_odds / np.log(10), 1 / (1 + np.exp(-prior_log_odds))
+    for index, (name, curve) in enumerate(curves.items()):
+        axes.plot(places, curve, label=name, **_line(index))
+    entropy = -(prior * np.log2(prior) + (1 - prior) * np.log2(1 - prior))
+    axes.plot(places, entropy, color="#9ca3af", linestyle="--", linewidth=1.2, label="prior alone")
+    axes.set_ylim(0, 1.15)
     return _finish(figure, axes)
 
 

@@ -1,13 +1,15 @@
 """The experiments by name; `evaluate` runs any of them."""
 
 from gaitnet.datasets.kth import VALIDATION_PERSONS
+from gaitnet.evaluation.ranking import evaluate_ranked
 from gaitnet.evaluation.results import Result
 from gaitnet.evaluation.runner import Classifier, evaluate, evaluate_open_set
 from gaitnet.evaluation.selection import Protocol, Row, Sample, Select
 
 __all__ = [
-    "CASIA_B", "CASIA_B_POOLED", "CMU", "KTH", "TUM_GAID_1", "TUM_GAID_2",
-    "Classifier", "Protocol", "Result", "Row", "Sample", "Select", "evaluate", "evaluate_open_set",
+    "CASIA_A", "CASIA_A_LEAVE_ONE_OUT", "CASIA_B", "CASIA_B_CROSS_VIEW", "CASIA_B_POOLED", "CMU", "KINECT", "KTH",
+    "TUM_GAID_1", "TUM_GAID_2", "UCALGARY", "USF",
+    "Classifier", "Protocol", "Result", "Row", "Sample", "Select", "evaluate", "evaluate_open_set", "evaluate_ranked",
 ]  # fmt: skip
 
 _TUM_TRAIN = Select(parts=("train", "validation"))
@@ -78,4 +80,68 @@ CASIA_B_POOLED = Protocol(
     test=Select(parts=("test",)),
     train=Select(parts=("train",)),
     views="others",
+)
+
+CASIA_B_CROSS_VIEW = Protocol(
+    "CASIA-B, cross-view with mAP",
+    "OpenGait's second way: the first walk of each condition ranks the second walks of all three",
+    tuple(
+        Row(name, Select(sequences=("nm-2", "bg-2", "cl-2")), Select(sequences=(walk,)))
+        for name, walk in (("NM", "nm-1"), ("BG", "bg-1"), ("CL", "cl-1"))
+    ),
+    test=Select(parts=("test",)),
+    train=Select(parts=("train",)),
+    views="ranked",
+)
+
+_CASIA_A_SOURCE = "Wang et al., PAMI 2003: 20 people, three directions, four walks in each"
+
+CASIA_A = Protocol(
+    "CASIA-A",
+    _CASIA_A_SOURCE,
+    (
+        Row(
+            "walk 4",
+            Select(sequences=tuple(f"{direction}_{walk}" for direction in ("0", "45", "90") for walk in (1, 2, 3))),
+            Select(sequences=("0_4", "45_4", "90_4")),
+        ),
+    ),
+    views="same",
+)
+
+CASIA_A_LEAVE_ONE_OUT = Protocol(
+    "CASIA-A, leave one walk out",
+    _CASIA_A_SOURCE,
+    (Row("every walk", Select(), Select(), leave_own_walk_out=True),),
+    views="same",
+)
+
+USF = Protocol(
+    "USF Gait Challenge 1.7",
+    "Sarkar et al., PAMI 2005: view (A), shoe (B), surface (D) and what they make together",
+    tuple(
+        Row(f"{probe} ({differs})", Select(sessions=("gallery",)), Select(sessions=(probe,)))
+        for probe, differs in (
+            ("A", "view"), ("B", "shoe"), ("C", "shoe, view"), ("D", "surface"), ("E", "surface, shoe"),
+            ("F", "surface, view"), ("G", "surface, shoe, view"),
+        )
+    ),
+    average_rows=True,
+    one_decision=True,
+    trains_on_gallery=True,
+)  # fmt: skip
+
+KINECT = Protocol(
+    "Kinect walks",
+    "Andersson & Araujo, AAAI 2015: every walk is searched for among the others of everybody",
+    (Row("every walk", Select(), Select(), leave_own_walk_out=True),),
+)
+
+UCALGARY = Protocol(
+    "UCalgary",
+    "Kozlow et al., SSCI 2017: normal run 1 enrols; the impaired runs are the covariate",
+    tuple(
+        Row(name, Select(sequences=("1",)), Select(sequences=runs))
+        for name, runs in (("normal", ("2",)), ("right leg impaired", ("3", "4")), ("left leg impaired", ("5", "6")))
+    ),
 )

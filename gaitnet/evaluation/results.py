@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate
+from gaitnet.evaluation.open_set import OpenSetRate
 from gaitnet.evaluation.selection import Protocol
 
 
@@ -14,7 +15,8 @@ class Search:
     """One probe looked up in one gallery.
 
     `predicted` is "" and the numbers are NaN where the walk has no vector; `rank` is inf where the right person could
-    not be found at all. `margin` is the best score minus the second best.
+    not be found at all. `margin` is the best score minus the second best. `mated`: whether the gallery holds a walk of
+    the person; where it does not, the search is an open-set trial, never `correct`, and without a rank.
     """
 
     row: str
@@ -25,6 +27,7 @@ class Search:
     sequence: str
     gallery_view: float | None
     described: bool
+    mated: bool
     predicted: str
     correct: bool
     rank: float
@@ -39,7 +42,8 @@ class RowResult:
 
     Attributes:
         name: the row's name in the protocol.
-        rank_1: identification rates, by the protocol's averaging over views.
+        rank_1: identification rates, by the protocol's averaging over views; of the mated searches, as all but the
+            open set.
         rank_5: as `rank_1`.
         auc: verification: every probe against every gallery person.
         eer: equal error rate.
@@ -47,10 +51,14 @@ class RowResult:
         described: searches whose probe had a vector, out of `rank_1.count`.
         gallery_subjects: number of persons to choose from.
         enrolled_subjects: those of them with at least one vector (the least over the galleries).
-        scores: of every search (a row) for every gallery person (a column); NaN without a vector.
+        scores: of every mated search (a row) for every gallery person (a column); NaN without a vector.
         probe_ids: whose each row of `scores` is.
         subject_ids: whose each column is.
         groups: rank-1 of the protocol's groups of persons, by name.
+        nonmated: searches for persons whom the gallery does not hold.
+        open_set: misses at rates of false identifications; empty without such searches.
+        sample_rank_1: of single samples, where the protocol makes one decision a person; else None.
+        sample_rank_5: likewise.
         view_grid: rank-1 by (gallery view, probe view), NaN where it is left out; None unless `views` is "pairs".
         gallery_views: of the grid's rows, degrees.
         probe_views: of the grid's columns, degrees.
@@ -70,6 +78,10 @@ class RowResult:
     probe_ids: Shaped[np.ndarray, " probe"]
     subject_ids: Shaped[np.ndarray, " subject"]
     groups: dict[str, Rate]
+    nonmated: int = 0
+    open_set: tuple[OpenSetRate, ...] = ()
+    sample_rank_1: Rate | None = None
+    sample_rank_5: Rate | None = None
     view_grid: Float[np.ndarray, "gallery_view probe_view"] | None = None
     gallery_views: tuple[float, ...] = ()
     probe_views: tuple[float, ...] = ()
@@ -100,12 +112,15 @@ class Result:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Header and lines of text for a terminal or a page, intervals and chance beside every score."""
         groups = [name for name, _ in self.protocol.groups]
-        header = ["probes", "rank-1", "rank-5", *[f"rank-1, {name}" for name in groups], "EER", "chance", "described"]
+        single = ["rank-1, single samples", "rank-5, single samples"] if self.protocol.one_decision else []
+        header = ["probes", "rank-1", "rank-5", *single, *[f"rank-1, {name}" for name in groups]]
+        header += ["EER", "chance", "described"]
         lines = [
             [
                 row.name,
                 str(row.rank_1),
                 str(row.rank_5),
+                *([str(row.sample_rank_1), str(row.sample_rank_5)] if single else []),
                 *[str(row.groups[name]) if name in row.groups else "no probes" for name in groups],
                 str(row.eer),
                 f"{100 * row.chance:.1f} %",
@@ -127,12 +142,22 @@ class Result:
         return {
             "protocol": self.protocol.name,
             "protocol_text": str(self.protocol),
+            "views": self.protocol.views,
             "average": None if self.average is None else asdict(self.average),
             "notes": list(self.notes),
             "rows": [
                 {
                     "name": row.name,
                     **{name: asdict(getattr(row, name)) for name in ("rank_1", "rank_5", "auc", "eer", "tar")},
+                    **{
+                        name: None if (rate := getattr(row, name)) is None else asdict(rate)
+                        for name in ("sample_rank_1", "sample_rank_5")
+                    },
+                    "nonmated": row.nonmated,
+                    "open_set": [
+                        {**each._asdict(), "fnir": asdict(each.fnir), "fpir": asdict(each.fpir)}
+                        for each in row.open_set
+                    ],
                     "groups": {name: asdict(rate) for name, rate in row.groups.items()},
                     "chance": row.chance,
                     "searches": row.rank_1.count,

@@ -1,19 +1,20 @@
 """The one runner that all protocols share: enrol, search, count."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 
-from gaitnet.evaluation.intervals import Rate, interval_of, subject_weights
-from gaitnet.evaluation.metrics import OpenSetRates, fnir_at_fpir, mate_ranks
+from gaitnet.evaluation.galleries import Classifier, Searcher, Trials, one_decision
+from gaitnet.evaluation.intervals import Rate
+from gaitnet.evaluation.metrics import mate_ranks
+from gaitnet.evaluation.open_set import OpenSetRate, rates_of_open_set
 from gaitnet.evaluation.results import Result, RowResult, Search
 from gaitnet.evaluation.selection import Protocol, Row, Table, Walk, require_disjoint_subjects
 from gaitnet.evaluation.verification import verification_rates
+from gaitnet.evaluation.view_rates import Cells, ViewRate, mean_of_rows, rate_over_views, view_grid
 
-Classifier = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
-"""fit(vectors (sample, feature), labels (sample,)) -> score; score(vectors (probe, feature)) -> (probe, subject),
-higher is more similar, a column for each of `numpy.unique(labels)`, in that order."""
+__all__ = ["Classifier", "evaluate", "evaluate_open_set", "row_masks", "tested_walks"]
 
 
 def evaluate(
@@ -28,6 +29,9 @@ def evaluate(
 ) -> Result:
     """Run a protocol: enrol, search, count.
 
+    A search for somebody of whom its gallery holds no walk is an open-set trial: it says how often a stranger is given
+    a name, and counts in no rate of the closed set.
+
     Args:
         protocol: the experiment.
         samples: one walk each; those that the protocol has no use for are passed over.
@@ -39,225 +43,59 @@ def evaluate(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: training and test share persons; a row finds no probes or no gallery; no gallery walk has a vector;
-            the classifier returns scores of another shape.
+        ValueError: training and test share persons; a row finds no probes, no gallery, or nobody of the one in the
+            other; no gallery walk has a vector; the classifier returns scores of another shape.
 
     """
     if len(samples) != len(vectors):
         raise ValueError(f"vectors: expected a row for each of the {len(samples)} samples, got {len(vectors)}")
     table = Table(samples)
-    tested = protocol.test.mask(table)
-    learned = set(trained_on)
-    if protocol.train is not None:
-        learned |= set(table.subject_ids[protocol.train.mask(table)].tolist())
-    require_disjoint_subjects(learned, table.subject_ids[tested].tolist())
-
-    fitted: dict[tuple[int, ...], tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]] = {}
-    described = np.isfinite(vectors).all(axis=1)
+    tested = tested_walks(protocol, table, trained_on)
     searched = tested & np.any([row.probe.mask(table) for row in protocol.rows], axis=0)
     roster = np.unique(table.subject_ids[searched])  # one draw of these persons serves every row
-    rows, searches, draws, notes = [], [], [], []
+    searcher = Searcher(table, vectors, classifier)
+    rows: list[RowResult] = []
+    searches: list[Search] = []
+    draws, notes = [], []
     for row in protocol.rows:
-        gallery, probe = tested & row.gallery.mask(table), tested & row.probe.mask(table)
-        if not gallery.any() or not probe.any():
-            raise ValueError(
-                f"samples: expected walks for row {row.name!r} of {protocol.name}, got {gallery.sum()} to enrol "
-                f"({row.gallery}) and {probe.sum()} to search ({row.probe}); check the names of the walks"
-            )
-        if (gallery & probe).any():
-            raise ValueError(f"protocol: row {row.name!r} of {protocol.name} enrols and searches the same walks")
-        if not protocol.distractors:
-            gallery &= np.isin(table.subject_ids, table.subject_ids[probe])
-        lacking = probe & ~np.isin(table.subject_ids, table.subject_ids[gallery])
-        if lacking.any():
-            persons = ", ".join(np.unique(table.subject_ids[lacking]))
-            notes.append(f"{row.name}: {lacking.sum()} walks of persons without an enrolled walk left out ({persons})")
-        if (lacking | ~probe).all():
+        gallery, probe = row_masks(protocol, row, table, tested)
+        trials = searcher.trials(protocol, row, gallery, probe)
+        if not trials.mated.any():
             raise ValueError(f"samples: expected probes of enrolled persons in row {row.name!r}, got none")
-        result, found, draw = _evaluate_row(
-            row,
-            protocol,
-            table,
-            vectors,
-            described,
-            gallery,
-            probe & ~lacking,
-            roster,
-            classifier,
-            fitted,
-            resamples,
-            seed,
-        )
+        if not trials.mated.all():
+            strangers = table.subject_ids[trials.probe[~trials.mated]]
+            notes.append(
+                f"{row.name}: {len(strangers)} searches for persons without an enrolled walk are open-set trials "
+                f"({', '.join(np.unique(strangers))})"
+            )
+        result, found, rank_1 = _evaluate_row(row, protocol, searcher, trials, roster, resamples, seed)
         rows.append(result)
         searches += found
-        draws.append(draw)
-
-    average = _average(protocol, rows, draws)
+        draws.append(rank_1.draws)
+    average = mean_of_rows([row.rank_1 for row in rows], draws) if protocol.average_rows else None
     return Result(protocol, tuple(rows), average, tuple(searches), tuple(notes))
 
 
-def _evaluate_row(
-    row: Row, protocol: Protocol, table: Table, vectors: np.ndarray, described: np.ndarray, gallery: np.ndarray,
-    probe: np.ndarray, roster: np.ndarray, classifier: Classifier, fitted: dict, resamples: int, seed: int,
-) -> tuple[RowResult, list[Search], np.ndarray]:  # fmt: skip
-    """Scores of all searches of a row, what they amount to, and the bootstrap draws of rank-1."""
-    subjects = np.unique(table.subject_ids[gallery])
-    blocks, gallery_views, probe_indices, enrolled = [], [], [], []
-    for gallery_view, enrol, search in _galleries(protocol, table, gallery, probe):
-        scores, count = _search(table, vectors, described, subjects, enrol, search, classifier, fitted)
-        blocks.append(scores)
-        enrolled.append(count)
-        gallery_views += [gallery_view] * len(search)
-        probe_indices += search.tolist()
-    if not blocks:
-        raise ValueError(f"samples: expected probes in other views than the gallery's in row {row.name!r}, got none")
-    scores, index, gallery_view = np.concatenate(blocks), np.array(probe_indices), np.array(gallery_views)
-    probe_ids = table.subject_ids[index]
-    ranks = mate_ranks(scores, probe_ids, subjects)
+def row_masks(
+    protocol: Protocol, row: Row, table: Table, tested: Bool[np.ndarray, " sample"]
+) -> tuple[Bool[np.ndarray, " sample"], Bool[np.ndarray, " sample"]]:
+    """Which of the `tested` walks of a table a row enrols, and which it searches for.
 
-    # One cell per pair of views; NaN views (unknown, or pooled) fall into one cell.
-    views = table.views[index] if protocol.views != "pooled" else np.zeros(len(index))
-    pairs = np.column_stack([np.nan_to_num(gallery_view, nan=-1.0), np.nan_to_num(views, nan=-1.0)])
-    cells, cell = np.unique(pairs, axis=0, return_inverse=True)
-    rank_1, draw, cell_rates = _cell_rate(ranks <= 1, probe_ids, roster, cells, cell.ravel(), resamples, seed)
-    rank_5, _, _ = _cell_rate(ranks <= 5, probe_ids, roster, cells, cell.ravel(), resamples, seed)
+    Raises:
+        ValueError: there are none of one kind, or some of both that are not left out of their own gallery.
 
-    verification = verification_rates(scores, probe_ids, subjects, resamples=resamples, seed=seed)
-    groups = {}
-    for name, persons in protocol.groups:
-        member = np.isin(probe_ids, persons)
-        if member.any():
-            own = probe_ids[member]
-            groups[name] = _cell_rate(
-                (ranks <= 1)[member], own, np.unique(own), cells, cell.ravel()[member], resamples, seed
-            )[0]
-
-    grid = _grid(cells, cell_rates) if protocol.views == "pairs" else (None, (), ())
-    result = RowResult(
-        row.name, rank_1, rank_5, *verification,  
-        int(described[index].sum()), len(subjects), min(enrolled), scores, probe_ids, subjects, groups, *grid,
-    )  # fmt: skip
-    found = _searches(row, table, index, gallery_view, subjects, scores, ranks, described)
-    return result, found, draw
-
-
-def _galleries(protocol: Protocol, table: Table, gallery: np.ndarray, probe: np.ndarray):
-    """Yield (gallery view or NaN, gallery indices, probe indices) for each separate search the protocol makes."""
-    if protocol.views == "pooled":
-        yield np.nan, np.flatnonzero(gallery), np.flatnonzero(probe)
-        return
-    if np.isnan(table.views[gallery | probe]).any():
-        raise ValueError(f"samples: expected a view in degrees for every walk of {protocol.name}, got None; add it")
-    for view in np.unique(table.views[gallery if protocol.views == "pairs" else probe]):
-        same = table.views == view
-        if protocol.views == "pairs":
-            gallery_view, enrol, search = view, gallery & same, probe & ~same
-        else:
-            gallery_view, enrol, search = np.nan, gallery & ~same, probe & same
-        if enrol.any() and search.any():
-            yield gallery_view, np.flatnonzero(enrol), np.flatnonzero(search)
-
-
-def _search(
-    table: Table, vectors: np.ndarray, described: np.ndarray, subjects: np.ndarray, enrol: np.ndarray,
-    search: np.ndarray, classifier: Classifier, fitted: dict,
-) -> tuple[np.ndarray, int]:  # fmt: skip
-    """Scores (search, subject), NaN for probes and persons without a vector, and how many persons are enrolled."""
-    enrol = enrol[described[enrol]]
-    if not len(enrol):
+    """
+    gallery, probe = tested & row.gallery.mask(table), tested & row.probe.mask(table)
+    if not gallery.any() or not probe.any():
         raise ValueError(
-            "vectors: expected a vector for at least one gallery walk, got none; nothing could be described"
+            f"samples: expected walks for row {row.name!r} of {protocol.name}, got {gallery.sum()} to enrol "
+            f"({row.gallery}) and {probe.sum()} to search ({row.probe}); check the names of the walks"
         )
-    key = tuple(enrol.tolist())
-    if key not in fitted:
-        labels = table.subject_ids[enrol]
-        fitted[key] = np.unique(labels), classifier(vectors[enrol], labels)
-    known, score = fitted[key]
-    scores = np.full((len(search), len(subjects)), np.nan)
-    usable = np.flatnonzero(described[search])
-    if len(usable):
-        returned = np.asarray(score(vectors[search[usable]]), dtype=np.float64)
-        if returned.shape != (len(usable), len(known)):
-            raise ValueError(
-                f"classifier: expected scores of shape (probe, subject) = ({len(usable)}, {len(known)}), got "
-                f"{returned.shape}; give one column for each of numpy.unique(labels)"
-            )
-        scores[np.ix_(usable, np.searchsorted(subjects, known))] = returned
-    return scores, len(known)
-
-
-def _cell_rate(
-    hits: np.ndarray, probe_ids: np.ndarray, roster: np.ndarray, cells: np.ndarray, cell: np.ndarray, resamples: int,
-    seed: int,
-) -> tuple[Rate, np.ndarray, np.ndarray]:  # fmt: skip
-    """Share of hits, averaged over gallery views, then over probe views; its bootstrap draws; every cell's rate."""
-    owner = np.searchsorted(roster, probe_ids)
-    sums = np.zeros((len(roster), len(cells)))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, (owner, cell), hits)
-    np.add.at(counts, (owner, cell), 1)
-
-    def rate(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        total = weights @ counts
-        cell_rates = np.divide(weights @ sums, total, out=np.full(total.shape, np.nan), where=total > 0)
-        by_probe_view = [_mean_present(cell_rates[:, cells[:, 1] == view]) for view in np.unique(cells[:, 1])]
-        return _mean_present(np.column_stack(by_probe_view)), cell_rates
-
-    value, cell_rates = rate(np.ones((1, len(roster))))
-    draws, _ = rate(subject_weights(len(roster), resamples, seed))
-    result = interval_of(float(value[0]), draws, len(hits), len(np.unique(probe_ids)), 0.95)
-    return result, draws, cell_rates[0]
-
-
-def _mean_present(values: np.ndarray) -> np.ndarray:
-    """Mean over columns of what is not NaN; NaN where all is."""
-    present = ~np.isnan(values)
-    return np.divide(
-        np.where(present, values, 0.0).sum(axis=1),
-        present.sum(axis=1),
-        out=np.full(len(values), np.nan),
-        where=present.any(axis=1),
-    )
-
-
-def _grid(cells: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, tuple[float, ...], tuple[float, ...]]:
-    gallery_views, probe_views = np.unique(cells[:, 0]), np.unique(cells[:, 1])
-    grid = np.full((len(gallery_views), len(probe_views)), np.nan)
-    grid[np.searchsorted(gallery_views, cells[:, 0]), np.searchsorted(probe_views, cells[:, 1])] = rates
-    return grid, tuple(gallery_views.tolist()), tuple(probe_views.tolist())
-
-
-def _searches(
-    row: Row, table: Table, index: np.ndarray, gallery_view: np.ndarray, subjects: np.ndarray, scores: np.ndarray,
-    ranks: np.ndarray, described: np.ndarray,
-) -> list[Search]:  # fmt: skip
-    counted = np.where(np.isnan(scores), -np.inf, scores)
-    best = np.argmax(counted, axis=1)
-    rising = np.sort(counted, axis=1)
-    mate = np.searchsorted(subjects, table.subject_ids[index])
-    found = []
-    for place, sample in enumerate(index):
-        walk, seen = table.walks[sample], bool(described[sample])
-        second = rising[place, -2] if len(subjects) > 1 else -np.inf
-        found.append(
-            Search(
-                row.name, walk.subject_id, walk.condition, walk.session, walk.view, walk.sequence,
-                None if np.isnan(gallery_view[place]) else float(gallery_view[place]), seen,
-                str(subjects[best[place]]) if seen else "", bool(ranks[place] == 1), float(ranks[place]),
-                float(rising[place, -1]) if seen else np.nan, float(scores[place, mate[place]]),
-                float(rising[place, -1] - second) if seen else np.nan,
-            )
-        )  # fmt: skip
-    return found
-
-
-def _average(protocol: Protocol, rows: list[RowResult], draws: list[np.ndarray]) -> Rate | None:
-    """Mean over rows; a draw of persons is the same in all of them, so that rows do not count as independent."""
-    if not protocol.average_rows:
-        return None
-    value = float(np.mean([row.rank_1.value for row in rows]))
-    count, subjects = sum(row.rank_1.count for row in rows), max(row.rank_1.subjects for row in rows)
-    return interval_of(value, np.mean(draws, axis=0), count, subjects, 0.95)
+    if not row.leave_own_walk_out and (gallery & probe).any():
+        raise ValueError(f"protocol: row {row.name!r} of {protocol.name} enrols and searches the same walks")
+    if not protocol.distractors:
+        gallery &= np.isin(table.subject_ids, table.subject_ids[probe])
+    return gallery, probe
 
 
 def evaluate_open_set(
@@ -269,24 +107,131 @@ def evaluate_open_set(
     *,
     fpir: float = 0.1,
     trained_on: Collection[str] = (),
-) -> dict[str, OpenSetRates]:
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, OpenSetRate]:
     """Measure missed identifications at a rate of false ones, for each row of a "pooled" protocol.
 
-    The persons named in `unknown` are not enrolled; their probes are the unmated searches. The rest as in `evaluate`.
+    The persons named in `unknown` are not enrolled; their probes are the unmated searches, beside those of whoever has
+    no enrolled walk anyway. The rest as in `evaluate`.
+
+    Raises:
+        ValueError: the protocol parts views; a row has nobody to be found, or nobody unknown; and as `evaluate`.
+
     """
     if protocol.views != "pooled":
         raise ValueError(
             f"protocol: expected one gallery of all views, got {protocol.name} with views={protocol.views!r}"
         )
-    table, described = Table(samples), np.isfinite(vectors).all(axis=1)
-    tested = protocol.test.mask(table)
-    require_disjoint_subjects(trained_on, table.subject_ids[tested].tolist())
+    table = Table(samples)
+    searcher, rates = Searcher(table, vectors, classifier), {}
+    tested = tested_walks(protocol, table, trained_on)
     left_out = np.isin(table.subject_ids, list(unknown))
-    rates = {}
     for row in protocol.rows:
-        gallery, probe = tested & row.gallery.mask(table) & ~left_out, tested & row.probe.mask(table)
-        probe &= left_out | np.isin(table.subject_ids, table.subject_ids[gallery])
-        subjects, search = np.unique(table.subject_ids[gallery]), np.flatnonzero(probe)
-        scores, _ = _search(table, vectors, described, subjects, np.flatnonzero(gallery), search, classifier, {})
-        rates[row.name] = fnir_at_fpir(scores, table.subject_ids[search], subjects, fpir)
+        gallery, probe = row_masks(protocol, row, table, tested)
+        trials = searcher.trials(protocol, row, gallery & ~left_out, probe)
+        owners = table.subject_ids[trials.probe]
+        measured = rates_of_open_set(
+            trials.scores, owners, trials.subjects, trials.mated, wanted=[fpir], resamples=resamples, seed=seed
+        )
+        if not measured:
+            raise ValueError(
+                f"unknown: expected probes of enrolled and of other persons in row {row.name!r}, got "
+                f"{int(trials.mated.sum())} and {int((~trials.mated).sum())}; leave some persons out of the gallery"
+            )
+        rates[row.name] = measured[0]
     return rates
+
+
+def tested_walks(protocol: Protocol, table: Table, trained_on: Collection[str]) -> Bool[np.ndarray, " sample"]:
+    """Which walks belong to the experiment; ValueError where a model has learned from their persons."""
+    tested = protocol.test.mask(table)
+    learned = set(trained_on)
+    if protocol.train is not None:
+        learned |= set(table.subject_ids[protocol.train.mask(table)].tolist())
+    if not protocol.trains_on_gallery:
+        require_disjoint_subjects(learned, table.subject_ids[tested].tolist())
+    return tested
+
+
+def _evaluate_row(
+    row: Row, protocol: Protocol, searcher: Searcher, trials: Trials, roster: np.ndarray, resamples: int, seed: int
+) -> tuple[RowResult, list[Search], ViewRate]:
+    """What the searches of a row amount to, each of them, and rank-1 with its bootstrap draws."""
+    table = searcher.table
+    single_1: Rate | None = None
+    single_5: Rate | None = None
+    if protocol.one_decision:
+        ranks, probe_ids, cells = _ranked(protocol, table, trials.take(trials.mated))
+        single_1, single_5 = (
+            rate_over_views(ranks <= k, probe_ids, roster, cells, resamples, seed).rate for k in (1, 5)
+        )
+        trials = one_decision(trials, table.subject_ids)
+
+    mated = trials.take(trials.mated)
+    ranks, probe_ids, cells = _ranked(protocol, table, mated)
+    rank_1, rank_5 = (rate_over_views(ranks <= k, probe_ids, roster, cells, resamples, seed) for k in (1, 5))
+    groups = {}
+    for name, persons in protocol.groups:
+        member = np.isin(probe_ids, persons)
+        if member.any():
+            own = probe_ids[member]
+            of_group = (ranks <= 1)[member], own, np.unique(own), cells.take(member)
+            groups[name] = rate_over_views(*of_group, resamples, seed).rate
+
+    grid = view_grid(cells, rank_1.cells) if protocol.views == "pairs" else (None, (), ())
+    described = _described(searcher, trials)
+    result = RowResult(
+        row.name, rank_1.rate, rank_5.rate,
+        *verification_rates(mated.scores, probe_ids, mated.subjects, resamples=resamples, seed=seed),
+        int(described[trials.mated].sum()), len(trials.subjects), trials.enrolled, mated.scores, probe_ids,
+        trials.subjects, groups, int((~trials.mated).sum()),
+        rates_of_open_set(trials.scores, table.subject_ids[trials.probe], trials.subjects, trials.mated,
+                          resamples=resamples, seed=seed),
+        single_1, single_5, *grid,
+    )  # fmt: skip
+    all_ranks = np.full(len(trials.probe), np.nan)
+    all_ranks[trials.mated] = ranks
+    return result, _searches(row, table, trials, all_ranks, described), rank_1
+
+
+def _ranked(protocol: Protocol, table: Table, mated: Trials) -> tuple[np.ndarray, Shaped[np.ndarray, " search"], Cells]:
+    """Each search's rank, whose walk it is about, and in which pair of views it falls."""
+    probe_ids = table.subject_ids[mated.probe]
+    views = np.zeros(len(mated.probe)) if protocol.views == "pooled" else table.views[mated.probe]
+    return mate_ranks(mated.scores, probe_ids, mated.subjects), probe_ids, Cells.of(mated.gallery_view, views)
+
+
+def _described(searcher: Searcher, trials: Trials) -> Bool[np.ndarray, " search"]:
+    """Whether the probe of each search has a vector; of a search about several walks, whether one of them has."""
+    if (trials.samples == 1).all():
+        return searcher.described[trials.probe]
+    return ~np.isnan(trials.scores).all(axis=1)
+
+
+def _searches(row: Row, table: Table, trials: Trials, ranks: np.ndarray, described: np.ndarray) -> list[Search]:
+    """Every search as a record; of one about several walks the sequence is their number."""
+    counted = np.where(np.isnan(trials.scores), -np.inf, trials.scores)
+    best, persons = np.argmax(counted, axis=1), np.arange(len(counted))
+    highest = counted[persons, best]
+    others = counted.copy()
+    others[persons, best] = -np.inf
+    second = others.max(axis=1)
+    column = np.searchsorted(trials.subjects, table.subject_ids[trials.probe]).clip(max=len(trials.subjects) - 1)
+    found = []
+    for place, sample in enumerate(trials.probe.tolist()):
+        walk, seen, mated = table.walks[sample], bool(described[place]), bool(trials.mated[place])
+        named = seen and np.isfinite(highest[place])
+        view, several = trials.gallery_view[place], trials.samples[place] > 1
+        found.append(
+            Search(
+                row.name, walk.subject_id, walk.condition, walk.session, walk.view,
+                f"{trials.samples[place]} samples" if several else walk.sequence,
+                None if np.isnan(view) else float(view), seen, mated,
+                str(trials.subjects[best[place]]) if named else "", bool(ranks[place] == 1), float(ranks[place]),
+                float(highest[place]) if named else np.nan,
+                float(trials.scores[place, column[place]]) if mated else np.nan,
+                float(highest[place] - second[place]) if named else np.nan,
+            )
+        )  # fmt: skip
+    return found

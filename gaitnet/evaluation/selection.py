@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, runtime_checkable
 from typing import Protocol as StructuralType
 
@@ -52,7 +52,10 @@ class Sample:
 
 
 class Table:
-    """Columns of a list of walks as arrays, and each walk's order within its person."""
+    """Columns of a list of walks as arrays, each walk's order within its person, and a number for each walk.
+
+    A walk that several cameras filmed is one walk: its samples have the same order and the same number.
+    """
 
     def __init__(self, walks: Sequence[Walk]):
         self.walks = tuple(walks)
@@ -65,6 +68,8 @@ class Table:
         self.sequences = np.array([canonical_name(walk.sequence) for walk in walks], dtype=str)
         self.parts = np.array([walk.part for walk in walks], dtype=str)
         self.clip_order: Int[np.ndarray, " sample"] = self._order_within_subject()
+        people = np.unique(self.subject_ids, return_inverse=True)[1]
+        self.walk_keys: Int[np.ndarray, " sample"] = people * (self.clip_order.max(initial=0) + 1) + self.clip_order
 
     def __len__(self) -> int:
         return len(self.walks)
@@ -141,11 +146,29 @@ class Select:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a protocol's table: what enrols, and what is searched for."""
+    """One line of a protocol's table: what enrols, and what is searched for.
+
+    `leave_own_walk_out`: each walk is searched for among all others that enrol, so that the same walks may do both.
+    """
 
     name: str
     gallery: Select
     probe: Select
+    leave_own_walk_out: bool = False
+
+    def __str__(self) -> str:
+        own = ", each walk left out of its own gallery" if self.leave_own_walk_out else ""
+        return f"{self.name}: enrol {self.gallery}; search {self.probe}{own}"
+
+
+Views = Literal["pooled", "same", "pairs", "others", "ranked"]
+_GRIDS = {
+    "pooled": "all views in one gallery",
+    "same": "each view against the gallery of the same view; mean over views",
+    "pairs": "every gallery view against every other probe view; mean over gallery, then over probe views",
+    "others": "each probe view against all other views in one gallery; mean over probe views",
+    "ranked": "every walk of the gallery ranked by itself, but those of the same person in the same view",
+}
 
 
 @dataclass(frozen=True)
@@ -159,9 +182,13 @@ class Protocol:
         test: which walks belong to the experiment at all.
         train: which walks a model may have learned from; their persons may not be in the test. None: nothing of this
             data set.
-        views: "pooled", all views in one gallery; "pairs", every gallery view against every other probe view, averaged
-            over gallery views and then probe views; "others", each probe view against all other views in one gallery.
+        views: "pooled", all views in one gallery; "same", each view against its own, averaged over views; "pairs",
+            every gallery view against every other probe view, averaged over gallery views and then probe views;
+            "others", each probe view against all other views in one gallery; "ranked", for `evaluate_ranked`: walks,
+            not persons, are ranked, and those of the probe's person in the probe's view left out.
         distractors: keep persons in the gallery who have no probe.
+        one_decision: all of a person's samples in a row's probes are one search: the mean of their scores.
+        trains_on_gallery: a model may learn from the enrolled walks and whose they are, as nothing else is there.
         groups: (name, persons) whose probes are also counted separately, against the same gallery.
 
     """
@@ -171,9 +198,11 @@ class Protocol:
     rows: tuple[Row, ...]
     test: Select = Select()
     train: Select | None = None
-    views: Literal["pooled", "pairs", "others"] = "pooled"
+    views: Views = "pooled"
     distractors: bool = True
     average_rows: bool = False
+    one_decision: bool = False
+    trains_on_gallery: bool = False
     groups: tuple[tuple[str, tuple[str, ...]], ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -182,18 +211,28 @@ class Protocol:
                 f"rows: expected one or more rows with different names, got {[row.name for row in self.rows]}"
             )
 
+    def with_rows_of(self, samples: Sequence[Walk]) -> "Protocol":
+        """The same without the rows for which these walks have nothing to enrol or nobody to search for.
+
+        For data that is there in part, such as some probe sets of the Gait Challenge; ValueError where no row is left.
+        """
+        table = Table(samples)
+        test = self.test.mask(table)
+        rows = [row for row in self.rows if all((test & each.mask(table)).any() for each in (row.gallery, row.probe))]
+        return replace(self, rows=tuple(rows))
+
     def __str__(self) -> str:
-        grids = {
-            "pooled": "all views in one gallery",
-            "pairs": "every gallery view against every other probe view; mean over gallery, then over probe views",
-            "others": "each probe view against all other views in one gallery; mean over probe views",
-        }
-        lines = [f"{self.name} ({self.source})", f"  test: {self.test}; {grids[self.views]}"]
-        lines.append(f"  train: {'no identity of this data set' if self.train is None else self.train}")
-        lines += [f"  {row.name}: enrol {row.gallery}; search {row.probe}" for row in self.rows]
+        learned = "no identity of this data set" if self.train is None else str(self.train)
+        lines = [f"{self.name} ({self.source})", f"  test: {self.test}; {_GRIDS[self.views]}"]
+        lines.append(f"  train: {'the enrolled walks only' if self.trains_on_gallery else learned}")
+        lines += [f"  {row}" for row in self.rows]
+        if self.one_decision:
+            lines.append("  one decision a person: the mean of the scores of all samples; single samples also")
         lines.append(f"  persons without a probe {'stay in' if self.distractors else 'are left out of'} the gallery")
         lines += [f"  also separately: {name} ({' '.join(persons)})" for name, persons in self.groups]
-        lines.append("  a walk without a vector counts as a miss")
+        lines.append(
+            "  a walk without a vector counts as a miss; one of somebody who is not enrolled, as open-set trial"
+        )
         return "\n".join(lines)
 
 

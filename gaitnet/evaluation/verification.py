@@ -1,6 +1,6 @@
 """AUC, equal error rate and true acceptance rate of a whole score matrix, with intervals over subjects.
 
-The values are exact (`metrics`). The bootstrap redraws persons a thousand times over what may be half a million pairs,
+The values are exact (`pairs`). The bootstrap redraws persons a thousand times over what may be half a million pairs,
 so it works on one histogram of scores a person, whose edges are quantiles: a draw is then a sum of histograms.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate, interval_of, subject_weights
-from gaitnet.evaluation.metrics import auc, equal_error_rate, mated_and_nonmated, tar_at_fmr
+from gaitnet.evaluation.pairs import auc, equal_error_rate, mated_and_nonmated, tar_at_fmr
 
 
 class VerificationRates(NamedTuple):

@@ -29,7 +29,8 @@ class Foreground(NamedTuple):
 
     boxes: (person, 4) x0, y0, x1, y1 in image pixels; scores: (person,) 0..1, how much like a person each is;
     contrast: (height, width) of the working picture, 0 = scene, 1 = surely not; scale: working pixels per image pixel;
-    still: False while the camera moves, when boxes mean nothing and are empty.
+    still: False while the camera moves, when boxes mean nothing and are empty; shadow: (height, width) of the working
+    picture, 1 where it is darker than the scene by no more than a cast shadow and of its colour, else 0.
     """
 
     boxes: Float[np.ndarray, "person 4"]
@@ -37,6 +38,7 @@ class Foreground(NamedTuple):
     contrast: Float32[np.ndarray, "height width"]
     scale: float
     still: bool
+    shadow: Float32[np.ndarray, "height width"]
 
 
 class BackgroundModel:
@@ -88,12 +90,12 @@ class BackgroundModel:
             self._samples.clear()
             self._scene, self._flooded = None, 0
         if not still:
-            return Foreground(np.zeros((0, 4)), np.zeros(0), contrast, scale, False)
+            return Foreground(np.zeros((0, 4)), np.zeros(0), contrast, scale, False, scene.shadowness)
         boxes, scores = person_boxes(contrast, scene.shadowness)
         if not len(boxes):  # somebody far away is not described, but told why
             boxes, scores = person_boxes(contrast, scene.shadowness, SMALLEST / 2)
         # a working pixel k covers the image pixels from k/scale - 0.5: its outline scales without an offset
-        return Foreground((boxes / scale), scores, contrast, scale, True)
+        return Foreground((boxes / scale), scores, contrast, scale, True, scene.shadowness)
 
     def _shrink(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
