@@ -96,6 +96,23 @@ def test_two_who_cross_in_mid_stride_keep_their_tracks(late):
     assert second.boxes[-1][0] < second.boxes[0][0] - 300
 
 
+@pytest.mark.parametrize("pause", [25, 100])
+def test_who_stood_beside_somebody_is_not_expected_to_walk_on(pause):
+    """One walks up to another, stands there touching, is hidden for half a second, and goes back."""
+    arrives = 30
+
+    def script(index):
+        back = max(0, index - arrives - pause - 14)
+        boxes = [_box(78 + 4 * (min(index, arrives) - back)), _box(240)]
+        people = list(zip(boxes, COLOURS, strict=False))
+        if arrives + pause <= index < arrives + pause + 14:
+            return people, [np.concatenate([np.minimum(*boxes)[:2], np.maximum(*boxes)[2:]])]
+        return people, boxes
+
+    first, second = sorted(_follow(script, arrives + pause + 44), key=lambda track: track.boxes[0][0])
+    assert (len(first.indices), len(second.indices)) == (arrives + pause + 30,) * 2
+
+
 @pytest.mark.parametrize(("gap", "tracks"), [(15, 1), (45, 2)])
 def test_a_gap_of_under_a_second_is_bridged_and_a_longer_one_is_not(gap, tracks):
     def script(index):

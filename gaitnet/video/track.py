@@ -200,8 +200,8 @@ class Tracker:
         track.crossing = False
         if not beside:  # where two outlines touch, each is cut off by the other
             track.way.append((frame.time, seen[0]))
-            while frame.time - track.way[0][0] > _STRIDE:
-                track.way.popleft()
+        while track.way and frame.time - track.way[0][0] > _STRIDE:
+            track.way.popleft()
         track.clothing = clothing if track.clothing is None else 0.9 * track.clothing + 0.1 * clothing
         self._note(track, frame, box)
 
