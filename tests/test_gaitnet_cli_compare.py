@@ -154,6 +154,31 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path):
         assert sentences[name] in bad(tmp_path / "a", tmp_path / name)
 
 
+def test_a_gallery_of_other_persons_is_another_even_where_the_searches_are_the_same(tmp_path):
+    crowd = [Sample(f"x{number}", "NM", "d1", 90.0, "1") for number in range(3)]
+    run(tmp_path / "a", noise=0.2, methods=("gait",))
+    for name, (count, lost) in {"b": (3, 0), "c": (0, 1)}.items():
+        samples = [*kth_table(), *crowd[:count]]
+        vectors = np.concatenate([vectors_of(kth_table(), 0.2, 1), np.full((count, 6), 50.0)])
+        vectors[[sample.subject_id == "03" and lost == 1 for sample in samples]] = np.nan  # enrolled, not described
+        result = evaluate(KTH, samples, vectors, nearest_by_parts(1), resamples=20)
+        (tmp_path / name).mkdir()
+        outcome = Outcome("kth", "KTH", "lead", {"gait": result})
+        write_json(tmp_path / name / "kth.json", summary(outcome))
+        write_csv(tmp_path / name / "kth.csv", *searches(outcome))
+    told = bad(tmp_path / "a", tmp_path / "b")
+    assert "11 persons to choose from" in told
+    assert "14 in" in told
+    good(tmp_path / "a", tmp_path / "c")
+
+
+def test_methods_of_the_table_that_the_document_lacks_are_refused(tmp_path):
+    run(tmp_path / "a", methods=("gait",))
+    table = tmp_path / "a" / "kth.csv"
+    table.write_text(table.read_text().replace("gait,", "other,"))
+    assert "got gait and other" in bad(tmp_path / "a", tmp_path / "a")
+
+
 def test_folders_without_results_are_refused(tmp_path):
     run(tmp_path / "a")
     assert "check the path" in bad(tmp_path / "a", tmp_path / "nowhere")

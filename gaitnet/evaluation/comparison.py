@@ -36,7 +36,10 @@ class Searches(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """What a results folder holds: `methods` name -> searches, the first being what counts."""
+    """What a results folder holds: `methods` name -> searches, the first being what counts.
+
+    `gallery_subjects`: method -> row -> how many persons there were to choose from.
+    """
 
     folder: Path
     evaluation: str
@@ -45,6 +48,7 @@ class Run:
     views: str
     rows: tuple[str, ...]
     methods: dict[str, Searches]
+    gallery_subjects: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,16 @@ def read_run(folder: Path, evaluation: str | None = None) -> Run:
             + ("name one with --evaluation" if found else "run gaitnet evaluate kth, cmu or walkers with --output")
         )
     ((name, document),) = found.items()
-    first = next(iter(document["methods"].values()))
+    first, galleries = next(iter(document["methods"].values())), _gallery_subjects(document)
+    methods = _searches(folder / f"{name}.csv")
+    if not methods.keys() <= galleries.keys():
+        raise ValueError(
+            f"run: expected the same methods in {name}.json and {name}.csv of {folder}, got {', '.join(galleries)} and "
+            f"{', '.join(methods)}; run it again"
+        )
     return Run(
         folder, name, first["protocol"], first["protocol_text"], first.get("views", "pooled"),
-        tuple(row["name"] for row in first["rows"]), _searches(folder / f"{name}.csv"),
+        tuple(row["name"] for row in first["rows"]), methods, galleries,
     )  # fmt: skip
 
 
@@ -118,6 +128,7 @@ def compare(first: Run, second: Run, *, resamples: int = 1000, seed: int = 0) ->
     for one, other in pairs:
         a, b = first.methods[one], second.methods[other]
         _require_same_searches(first, second, a, b)
+        _require_same_galleries(first, second, one, other)
         method = one if one == other else f"{one} / {other}"
         for row in first.rows:
             found += _row(row, method, first.views, a.of_row(row), b.of_row(row), resamples, seed)
@@ -163,12 +174,33 @@ def _require_same_searches(first: Run, second: Run, a: Searches, b: Searches) ->
         )
 
 
+def _require_same_galleries(first: Run, second: Run, one: str, other: str) -> None:
+    """Among more persons anybody is harder to find; who of them could be described is the runs' own affair."""
+    sizes, others = first.gallery_subjects[one], second.gallery_subjects[other]
+    for row in first.rows:
+        if sizes.get(row) != others.get(row):
+            raise ValueError(
+                f"runs: expected galleries of the same persons in both, got {sizes.get(row, 'no')} persons to choose "
+                f"from in {first.folder} and {others.get(row, 'no')} in {second.folder} for {row}; enrol the same "
+                "walks in both"
+            )
+
+
+def _gallery_subjects(document: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Method -> row -> how many persons its galleries hold, as a results JSON tells."""
+    return {
+        method: {row["name"]: int(row["gallery_subjects"]) for row in each["rows"]}
+        for method, each in document["methods"].items()
+    }
+
+
 def _document(path: Path) -> dict[str, Any] | None:
     """A results JSON that tells methods; None for any other."""
     try:
         document = json.loads(path.read_text("utf-8"))
         first = next(iter(document["methods"].values()))
         texts = [first["protocol"], first["protocol_text"], *(row["name"] for row in first["rows"])]
+        _gallery_subjects(document)
         return document if all(isinstance(text, str) for text in texts) else None
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return None
