@@ -76,8 +76,8 @@ class Searcher:
             raise ValueError(
                 "vectors: expected a vector for at least one gallery walk, got none; nothing could be described"
             )
-        columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Trials(*columns, subjects, min(enrolled))
+        scores, there, places, views, mates, samples = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Trials(scores, there, places, views, mates, samples, subjects, min(enrolled))
 
     def _scores(self, subjects: np.ndarray, enrol: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, int]:
         """Scores (search, subject), and how many persons of this gallery have a vector."""
