@@ -96,7 +96,7 @@ def main() -> int:
     taken, result = timed(lambda: evaluate(CASIA_B, samples, vectors, nearest_by_parts(PARTS)))
     rates = ", ".join(f"{row.name} {row.rank_1}" for row in result.rows)
     print(f"{len(samples)} walks, {len(result.searches)} searches: {taken:.2f} s ({rates})")
-    seconds, _ = timed(lambda: [evidence_of(row.scores, row.probe_ids, row.subject_ids) for row in result.rows])
+    seconds, _ = timed(lambda: [evidence_of(*row.pairs) for row in result.rows])
     print(f"evidence of {sum(row.scores.size for row in result.rows)} pairs: {seconds:.2f} s")
     seconds, ranked = timed(lambda: evaluate_ranked(CASIA_B_CROSS_VIEW, samples, vectors, similarity))
     print(f"cross-view ranking: {seconds:.2f} s (mAP {', '.join(str(row.mean_average_precision) for row in ranked)})")

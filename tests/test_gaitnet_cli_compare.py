@@ -1,6 +1,7 @@
 """Two results folders compared: pairs of searches, the same persons redrawn for both, and what cannot be compared."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from gaitnet.cli.evaluate_output import Outcome, searches, summary
 from gaitnet.cli.main import app
+from gaitnet.evaluation import run_files
 from gaitnet.evaluation.comparison import compare, identification_curve, read_run
 from gaitnet.evaluation.distances import nearest_by_parts
 from gaitnet.evaluation.files import write_csv, write_json
@@ -154,6 +156,31 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path):
         assert sentences[name] in bad(tmp_path / "a", tmp_path / name)
 
 
+def test_a_gallery_of_other_persons_is_another_even_where_the_searches_are_the_same(tmp_path):
+    crowd = [Sample(f"x{number}", "NM", "d1", 90.0, "1") for number in range(3)]
+    run(tmp_path / "a", noise=0.2, methods=("gait",))
+    for name, (count, lost) in {"b": (3, 0), "c": (0, 1)}.items():
+        samples = [*kth_table(), *crowd[:count]]
+        vectors = np.concatenate([vectors_of(kth_table(), 0.2, 1), np.full((count, 6), 50.0)])
+        vectors[[sample.subject_id == "03" and lost == 1 for sample in samples]] = np.nan  # enrolled, not described
+        result = evaluate(KTH, samples, vectors, nearest_by_parts(1), resamples=20)
+        (tmp_path / name).mkdir()
+        outcome = Outcome("kth", "KTH", "lead", {"gait": result})
+        write_json(tmp_path / name / "kth.json", summary(outcome))
+        write_csv(tmp_path / name / "kth.csv", *searches(outcome))
+    told = bad(tmp_path / "a", tmp_path / "b")
+    assert "11 persons to choose from" in told
+    assert "14 in" in told
+    good(tmp_path / "a", tmp_path / "c")
+
+
+def test_methods_of_the_table_that_the_document_lacks_are_refused(tmp_path):
+    run(tmp_path / "a", methods=("gait",))
+    table = tmp_path / "a" / "kth.csv"
+    table.write_text(table.read_text().replace("gait,", "other,"))
+    assert "got gait and other" in bad(tmp_path / "a", tmp_path / "a")
+
+
 def test_folders_without_results_are_refused(tmp_path):
     run(tmp_path / "a")
     assert "check the path" in bad(tmp_path / "a", tmp_path / "nowhere")
@@ -170,3 +197,50 @@ def test_folders_without_results_are_refused(tmp_path):
     (tmp_path / "a" / "cmu.csv").write_text("method,row\ngait,d1\n")
     assert "without condition" in bad(tmp_path / "a", tmp_path / "a", "--evaluation", "cmu")
     assert "nobody.json" in bad(tmp_path / "a", tmp_path / "a", "--evaluation", "nobody")
+
+
+def test_tables_that_are_damaged_are_refused_in_one_sentence(tmp_path):
+    run(tmp_path / "a", methods=("gait",))
+    table = tmp_path / "a" / "kth.csv"
+    whole = table.read_text()
+    lines = whole.splitlines(keepends=True)
+    odd = {
+        "field larger than": whole + "x" * 140_000,
+        "number as view": whole.replace(",90.0,", ",abc,", 1),
+        "number as gallery_view": "".join([lines[0], *lines[1:]]).replace(",90.0,1,,", ",90.0,1,abc,", 1),
+        "number as rank": "method," + ",".join(lines[0].split(",")[1:]) + ",".join(["gait"] + ["x"] * 20),
+    }
+    for words, text in odd.items():
+        assert text != whole
+        table.write_text(text)
+        assert words in bad(tmp_path / "a", tmp_path / "a")
+    table.write_bytes(whole.encode() + b"\xff\xfe")
+    assert "expected UTF-8" in bad(tmp_path / "a", tmp_path / "a")
+
+
+def test_what_is_too_long_is_not_read(tmp_path, monkeypatch):
+    run(tmp_path / "a", methods=("gait",))
+    for name, words in (("LONGEST_TABLE", "at most 100 bytes"), ("LONGEST_JSON", "got none")):
+        with monkeypatch.context() as patch:
+            patch.setattr(run_files, name, 100)
+            assert words in bad(tmp_path / "a", tmp_path / "a")
+
+
+def test_other_things_called_json_are_passed_over_and_alone_are_no_run(tmp_path):
+    run(tmp_path / "a", methods=("gait",))
+    for folder in (tmp_path / "a", tmp_path / "alone"):
+        folder.mkdir(exist_ok=True)
+        (folder / "a.json").mkdir()
+        os.mkfifo(folder / "x.json")
+        (folder / "deep.json").write_text("[" * 200_000)
+        (folder / "bytes.json").write_bytes(b'{"methods": "\xff"}')
+        (folder / "huge.json").write_text('{"methods": {"m": {"protocol": "", "protocol_text": "", "rows": '
+                                          '[{"name": "r", "gallery_subjects": 1e999}]}}}')  # fmt: skip
+        (folder / "gone.json").symlink_to(tmp_path / "nowhere")
+        for name in ("a", "x", "deep", "bytes", "huge", "gone"):
+            (folder / f"{name}.csv").write_text("method\n")
+    good(tmp_path / "a", tmp_path / "a")
+    assert "got none" in bad(tmp_path / "alone", tmp_path / "a")
+    (tmp_path / "a" / "kth.csv").unlink()
+    os.mkfifo(tmp_path / "a" / "kth.csv")
+    assert "got kth" in bad(tmp_path / "a", tmp_path / "a")

@@ -96,6 +96,21 @@ def test_a_walk_without_a_vector_is_evidence_of_nothing():
     assert (half.mated == 0).sum() >= len(half.mated) // 2
 
 
+def test_pairs_that_are_no_trials_are_no_evidence_either():
+    scores, probe_ids, subjects = case()
+    comparable = np.random.default_rng(1).random(scores.shape) < 0.7
+    found = evidence_of(scores, probe_ids, subjects, comparable, resamples=20)
+    spoiled = evidence_of(np.where(comparable, scores, 9.0), probe_ids, subjects, comparable, resamples=20)
+    assert found is not None
+    assert spoiled is not None
+    side = np.array([halves(subjects)[name] for name in subjects])
+    within = np.repeat(side, 5)[:, None] == side
+    mate = probe_ids[:, None] == subjects
+    assert len(found.mated) == (within & mate & comparable).sum()
+    assert len(found.nonmated) == (within & ~mate & comparable).sum()
+    assert found.summary() == spoiled.summary()
+
+
 def test_too_few_people_say_nothing():
     scores, probe_ids, subjects = case(people=3)
     assert evidence_of(scores, probe_ids, subjects) is None

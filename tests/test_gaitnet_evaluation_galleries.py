@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from gaitnet.evaluation.distances import nearest_by_parts, part_distances
+from gaitnet.evaluation.galleries import Trials, one_decision
+from gaitnet.evaluation.pairs import auc, equal_error_rate, mated_and_nonmated, tar_at_fmr
 from gaitnet.evaluation.protocols import (
     CASIA_A,
     CASIA_A_LEAVE_ONE_OUT,
@@ -13,7 +15,10 @@ from gaitnet.evaluation.protocols import (
     KINECT,
     UCALGARY,
     USF,
+    Protocol,
+    Row,
     Sample,
+    Select,
     evaluate,
 )
 
@@ -174,6 +179,61 @@ def test_a_view_in_which_somebody_never_enrolled_is_an_open_set_trial():
     row = evaluate(protocol, kept, vectors_of(kept, noise=0.01), NEAREST, resamples=20).rows[0]
     assert row.rank_1.value == 1.0
     assert (row.rank_1.count, row.nonmated) == (14, 2)
+
+
+def literal_pairs(samples, vectors, views):
+    """Scores of mated and non-mated pairs: every search for whoever its own gallery has, one by one."""
+    mated, nonmated = [], []
+    searched = [i for i, sample in enumerate(samples) if sample.sequence == "p"]
+    for one in searched:
+        view = samples[one].view
+        galleries = {"same": [[view]], "others": [[v for v in (0.0, 90.0) if v != view]]}
+        for seen in galleries.get(views, [[v] for v in (0.0, 90.0) if v != view]):
+            enrolled = [i for i, sample in enumerate(samples) if sample.sequence == "g" and sample.view in seen]
+            people = sorted({samples[i].subject_id for i in enrolled})
+            if samples[one].subject_id not in people:
+                continue  # an open-set trial
+            for person in people:
+                own = [i for i in enrolled if samples[i].subject_id == person and np.isfinite(vectors[i]).all()]
+                known = own and np.isfinite(vectors[one]).all()
+                score = max(-np.linalg.norm(vectors[one] - vectors[i]) for i in own) if known else -np.inf
+                (mated if person == samples[one].subject_id else nonmated).append(score)
+    return np.array(mated), np.array(nonmated)
+
+
+@pytest.mark.parametrize("views", ["pairs", "same", "others"])
+def test_whom_a_gallery_has_not_is_no_trial_and_a_lost_walk_stays_a_miss(views):
+    samples = [
+        Sample(f"{person:02d}", view=view, sequence=walk)
+        for person in range(30)
+        for walk in ("g", "p")
+        for view in (0.0, 90.0)
+        if person < 10 or walk == "p" or view == 90.0  # twenty of thirty never enrolled at 0 degrees
+    ]
+    vectors = vectors_of(samples, noise=0.9)
+    for lost in (("03", "p", 90.0), ("04", "g", 0.0), ("05", "g", 90.0)):
+        vectors[[(sample.subject_id, sample.sequence, sample.view) == lost for sample in samples]] = np.nan
+    row = Row("all", Select(sequences=("g",)), Select(sequences=("p",)))
+    found = evaluate(Protocol("toy", "toy", (row,), views=views), samples, vectors, NEAREST, resamples=50).rows[0]
+    mated, nonmated = literal_pairs(samples, vectors, views)
+    assert np.isneginf(mated).sum() == 3
+    assert np.isneginf(nonmated).any()
+    for got, expected in zip(mated_and_nonmated(*found.pairs), (mated, nonmated), strict=True):
+        np.testing.assert_allclose(np.sort(got), np.sort(expected), atol=1e-6)
+    assert found.auc.value == pytest.approx(auc(mated, nonmated))
+    assert found.eer.value == pytest.approx(equal_error_rate(mated, nonmated))
+    assert found.tar.value == pytest.approx(tar_at_fmr(mated, nonmated, 0.01))
+    assert found.auc.low < found.auc.value < found.auc.high
+
+
+def test_one_decision_has_the_gallery_of_any_of_its_searches():
+    present = np.array([[True, False, False], [False, True, False], [True, True, True]])
+    trials = Trials(
+        np.where(present, 1.0, np.nan), present, np.array([0, 1, 2]), np.full(3, np.nan), np.ones(3, bool),
+        np.ones(3, np.int64), np.array(["a", "b", "c"]), 3,
+    )  # fmt: skip
+    found = one_decision(trials, np.array(["a", "a", "b"]))
+    np.testing.assert_array_equal(found.present, [[True, True, False], [True, True, True]])
 
 
 def test_rows_without_data_are_refused_or_taken_off():

@@ -104,6 +104,19 @@ def test_verification_bounds_agree_with_the_slow_bootstrap():
         assert (rate.low, rate.high) == pytest.approx((expected.low, expected.high), abs=0.05), name
 
 
+def test_pairs_that_are_no_trials_change_nothing():
+    rng = np.random.default_rng(6)
+    subjects = np.array([f"s{index:02d}" for index in range(12)])
+    probe_ids = np.repeat(subjects[:8], 3)
+    scores = rng.normal(size=(24, 12)) + 1.5 * (probe_ids[:, None] == subjects)
+    scores[5] = np.nan
+    comparable = np.tile(np.arange(12) < 8, (24, 1))
+    whole = verification_rates(scores[:, :8], probe_ids, subjects[:8], resamples=100)
+    for rest in (np.nan, 9.0):
+        scores[:, 8:] = rest
+        assert verification_rates(scores, probe_ids, subjects, comparable, resamples=100) == whole
+
+
 def test_one_enrolled_subject_cannot_be_verified():
     got = verification_rates(np.ones((2, 1)), np.array(["a", "a"]), np.array(["a"]))
     assert np.isnan(got.eer.value)

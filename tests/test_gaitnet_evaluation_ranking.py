@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from gaitnet.evaluation.metrics import fnir_at_fpir
+from gaitnet.evaluation.metrics import fnir_at_fpir, walk_ranks
 from gaitnet.evaluation.open_set import rates_of_open_set
 from gaitnet.evaluation.protocols import CASIA_B, CASIA_B_CROSS_VIEW, Sample, evaluate, evaluate_ranked
-from gaitnet.evaluation.selection import Table
+from gaitnet.evaluation.selection import Protocol, Row, Select, Table
 
 CONDITIONS = ("nm", "bg", "cl")
 
@@ -36,7 +36,7 @@ def test_cross_view_matches_the_literal_twin_and_scikit_learn():
     vectors = vectors_of(samples)
     found = {row.name: row for row in evaluate_ranked(CASIA_B_CROSS_VIEW, samples, vectors, similarity, resamples=50)}
     for name, first in (("NM", "nm-01"), ("BG", "bg-01"), ("CL", "cl-01")):
-        hits, precisions, penalties = [], [], []
+        hits, within_5, precisions, penalties = [], [], [], []
         for one, probe in enumerate(samples):
             if probe.sequence != first:
                 continue
@@ -48,15 +48,47 @@ def test_cross_view_matches_the_literal_twin_and_scikit_learn():
             mates = np.array([samples[place].subject_id == probe.subject_id for place in others])
             order = np.argsort(-scores)
             hits.append(bool(mates[order[0]]))
+            within_5.append(bool(mates[order[:5]].any()))
             precisions.append(average_precision_score(mates, scores))
             penalties.append(mates.sum() / (np.flatnonzero(mates[order])[-1] + 1))
         row = found[name]
         assert row.rank_1.value == pytest.approx(np.mean(hits))
+        assert row.rank_5.value == pytest.approx(np.mean(within_5))
         assert row.mean_average_precision.value == pytest.approx(np.mean(precisions))
         assert row.mean_inverse_negative_penalty.value == pytest.approx(np.mean(penalties))
         assert row.mean_average_precision.low < row.mean_average_precision.value < row.mean_average_precision.high
         assert (row.rank_1.count, row.described, row.gallery_walks, row.nonmated) == (15, 15, 45, 0)
         assert row.summary()["mean_average_precision"]["value"] == row.mean_average_precision.value
+
+
+def test_rank_is_a_place_among_walks_and_several_of_one_person_take_several():
+    walks = tuple(f"g{number}" for number in range(1, 7))
+    row = Row("r", Select(sequences=walks), Select(sequences=("p",)))
+    samples = [Sample("a", view=0.0, sequence="p"), Sample("a", view=90.0, sequence="g1")]
+    samples += [Sample("x", view=90.0, sequence=walk) for walk in walks]
+    protocol = Protocol("toy", "toy", (row,), views="ranked")
+    for before, expected in ((6, 0.0), (5, 0.0), (4, 1.0)):  # walks of another person before the mate
+        vectors = np.array([[0.0], [before + 0.5], *[[float(number)] for number in range(1, 7)]])
+        (found,) = evaluate_ranked(protocol, samples, vectors, lambda p, g: -np.abs(p - g.T), resamples=10)
+        assert (found.rank_1.value, found.rank_5.value) == (0.0, expected)
+        assert found.mean_average_precision.value == pytest.approx(1 / (before + 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_walk_ranks_are_the_literal_places_with_ties_against_the_mate(seed):
+    rng = np.random.default_rng(seed)
+    whose = rng.permutation(np.repeat(["a", "b", "c"], 4))
+    probe_ids = np.array(["a", "b", "c", "a", "b"])
+    scores = rng.integers(4, size=(5, 12)).astype(float)
+    scores[rng.random(scores.shape) < 0.2] = np.nan
+    scores[4] = np.nan
+    comparable = (rng.random(scores.shape) < 0.7) | (np.cumsum(probe_ids[:, None] == whose, axis=1) == 1)
+    for probe, got in enumerate(walk_ranks(scores, probe_ids, whose, comparable)):
+        there = [(s, w == probe_ids[probe]) for s, w, c in zip(scores[probe], whose, comparable[probe], strict=True)
+                 if c and np.isfinite(s)]  # fmt: skip
+        ranking = [mate for _, mate in sorted(there, key=lambda pair: (-pair[0], pair[1]))]
+        assert got == (ranking.index(True) + 1 if True in ranking else np.inf)
 
 
 def test_failures_and_strangers_count_in_a_ranking():

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gaitnet.cli.main import app
+from gaitnet.cli.silhouettes import write
 from gaitnet.silhouettes import align_silhouettes, gait_energy_image
-from gaitnet.video.silhouettes import outline, silhouettes_of
+from gaitnet.video.silhouettes import Silhouettes, outline, silhouettes_of
 from gaitnet.video.walk import PersonTrack
 from gaitnet.video.write import VideoWriter
 
@@ -136,6 +137,21 @@ def test_command_writes_what_opengait_reads(filmed, tmp_path):
         np.testing.assert_array_equal(cv2.imread(str(pictures[3]), cv2.IMREAD_GRAYSCALE), arrays["silhouettes"][3])
         energy = cv2.imread(str(folder / "gei.png"), cv2.IMREAD_GRAYSCALE)
         np.testing.assert_allclose(energy / 255, arrays["gait_energy_image"], atol=0.003)
+
+
+def test_a_second_run_leaves_none_of_the_first_ones_frames(tmp_path):
+    def outlines(frames):
+        aligned = np.random.default_rng(len(frames)).integers(256, size=(len(frames), 8, 8), dtype=np.uint8)
+        return Silhouettes(np.array(frames), aligned, np.ones(len(frames), bool))
+
+    write(outlines([3, 4, 5, 1_000_000]), tmp_path)
+    others = {"notes.txt", "5.png", "000004.png.png", "0000005.png"}
+    for name in others:
+        (tmp_path / name).touch()
+    (tmp_path / "000009.png").mkdir()
+    write(outlines([4, 6]), tmp_path)
+    kept = {"000004.png", "000006.png", "gei.png", "silhouettes.npz"}
+    assert {path.name for path in tmp_path.iterdir()} == kept | others | {"000009.png"}
 
 
 @pytest.mark.parametrize("options", [["--size", "63"], ["--to", "FILE"]])

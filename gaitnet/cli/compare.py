@@ -31,8 +31,8 @@ def compare(
 ) -> None:
     """Tell whether one of two runs of an evaluation is better, or whether the persons just happened to suit it.
 
-    Both must be of one protocol and have searched for the same walks; otherwise nothing is compared, and the exit code
-    is 2.
+    Both must be of one protocol and have searched for the same walks among as many persons; otherwise nothing is
+    compared, and the exit code is 2.
 
     [bold]Examples[/]
     gaitnet compare results-before results-after

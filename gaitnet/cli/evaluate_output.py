@@ -92,7 +92,7 @@ def _with_evidence(result: "Result") -> dict[str, Any]:
 
     document = result.summary()
     for row, record in zip(result.rows, cast(list[dict[str, Any]], document["rows"]), strict=True):
-        found = evidence_of(row.scores, row.probe_ids, row.subject_ids)
+        found = evidence_of(*row.pairs)
         record["evidence"] = None if found is None else found.summary()
     return document
 

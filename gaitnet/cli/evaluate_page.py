@@ -69,7 +69,7 @@ def _curves(rows: "Mapping[str, RowResult]") -> list[tuple[bytes, str, str]]:
     from gaitnet.evaluation.plots import cmc_plot, det_plot, score_matrix_plot
 
     name, row = next(iter(rows.values())).name, next(iter(rows.values()))
-    trials = {method: (found.scores, found.probe_ids, found.subject_ids) for method, found in rows.items()}
+    trials = {method: found.pairs for method, found in rows.items()}
     figures = [
         (cmc_plot({method: cmc(*each) for method, each in trials.items()}, title=name),
          f"Identification rate over rank, {name}", "CMC, every method"),
@@ -87,7 +87,7 @@ def _evidence(page: "Page", rows: "Mapping[str, RowResult]") -> None:
     """Decisions at a threshold, and likelihood ratios, that other people set; nothing where there are too few."""
     from gaitnet.evaluation.evidence import DECISIONS, evidence_of
 
-    found = {method: evidence_of(row.scores, row.probe_ids, row.subject_ids) for method, row in rows.items()}
+    found = {method: evidence_of(*row.pairs) for method, row in rows.items()}
     judged = {method: each for method, each in found.items() if each is not None}
     if not judged:
         return

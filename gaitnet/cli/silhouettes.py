@@ -1,6 +1,7 @@
 """`gaitnet silhouettes`: everybody's outline in a video, aligned as gait networks read it, in OpenGait's layout."""
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,9 @@ from gaitnet.cli.output import bar, emit, note, rounded, say, table
 if TYPE_CHECKING:
     from gaitnet.video.silhouettes import Silhouettes
     from gaitnet.video.walk import PersonTrack
+
+
+_FRAME = re.compile(r"(?:[0-9]{6}|[1-9][0-9]{6,})\.png")
 
 
 def silhouettes(
@@ -102,7 +106,11 @@ def tracks_by_person(tracks: "list[PersonTrack]") -> "dict[int, list[PersonTrack
 
 
 def write(own: "Silhouettes", folder: Path) -> None:
-    """One person's pictures, their mean and the arrays, all of them or none."""
+    """One person's pictures, their mean and the arrays, all of them or none.
+
+    Pictures named as frames that an earlier run wrote there, and this one does not, go then: whoever reads the folder
+    would take them for frames of this walk. Whatever else lies there stays.
+    """
     import numpy as np
 
     from gaitnet.evaluation.files import write_together
@@ -114,8 +122,11 @@ def write(own: "Silhouettes", folder: Path) -> None:
     kept = np.flatnonzero(own.frame_mask)
     packed = io.BytesIO()
     np.savez_compressed(packed, silhouettes=own.aligned[kept], frames=own.frames[kept], gait_energy_image=energy)
-    write_together(
+    written = write_together(
         {folder / f"{own.frames[place]:06d}.png": png_bytes(own.aligned[place]) for place in kept}
         | {folder / "gei.png": png_bytes(np.round(255 * energy).astype(np.uint8))}  # OpenGait passes over this name
         | {folder / "silhouettes.npz": packed.getvalue()}
     )
+    for old in set(folder.iterdir()) - set(written):
+        if _FRAME.fullmatch(old.name) and old.is_file():
+            old.unlink()

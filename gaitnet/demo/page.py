@@ -182,8 +182,8 @@ def _open_set(page: Page, outcome: Outcome) -> None:
 
 def _curves(page: Page, outcome: Outcome) -> None:
     gait, found = outcome.results[GAIT], outcome.open_set
-    ranks = {row.name: cmc(row.scores, row.probe_ids, row.subject_ids) for row in gait.rows}
-    trade = {row.name: det(*mated_and_nonmated(row.scores, row.probe_ids, row.subject_ids)) for row in gait.rows}
+    ranks = {row.name: cmc(*row.pairs) for row in gait.rows}
+    trade = {row.name: det(*mated_and_nonmated(*row.pairs)) for row in gait.rows}
     row = gait.rows[0]
     matrix = score_matrix_plot(row.scores, row.probe_ids, row.subject_ids, title="Scores, normal walks")
     scores = score_histogram(

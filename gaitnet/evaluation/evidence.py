@@ -7,7 +7,7 @@ score to likelihood ratio - judges the pairs within the other; pairs across are 
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from gaitnet.evaluation.calibration import best_log_ratios, cllr, fit_logistic, fit_monotone, pool_adjacent_violators
 from gaitnet.evaluation.intervals import Rate, interval_of, subject_weights
@@ -55,6 +55,7 @@ def evidence_of(
     scores: Float[np.ndarray, "probe subject"],
     probe_ids: Shaped[np.ndarray, " probe"],
     subject_ids: Shaped[np.ndarray, " subject"],
+    comparable: Bool[np.ndarray, "probe subject"] | None = None,
     *,
     fmr: float = 0.01,
     resamples: int = 1000,
@@ -66,6 +67,7 @@ def evidence_of(
         scores: higher is more similar; NaN without a vector: never accepted, and evidence of nothing.
         probe_ids: whose walk the probe is.
         subject_ids: whose each column is.
+        comparable: False for pairs that are no trials, such as persons of whom a gallery holds no walk.
         fmr: false match rate at which the other half sets the threshold.
         resamples: bootstrap draws of persons.
         seed: of the halves and of the draws.
@@ -78,10 +80,11 @@ def evidence_of(
     half_of = np.random.default_rng(seed).permutation(len(people)) % 2
     probe_half, subject_half = (half_of[np.searchsorted(people, ids)] for ids in (probe_ids, subject_ids))
     mate = probe_ids[:, None] == subject_ids[None, :]
+    allowed = np.ones_like(mate) if comparable is None else comparable
     owner = np.searchsorted(people, probe_ids)
     halves = []
     for half in (0, 1):
-        within = (probe_half == half)[:, None] & (subject_half == half)[None, :]
+        within = (probe_half == half)[:, None] & (subject_half == half)[None, :] & allowed
         halves.append([(scores[within & kind], np.nonzero(within & kind)[0]) for kind in (mate, ~mate)])
     known = [[values[np.isfinite(values)] for values, _ in kinds] for kinds in halves]
     if min(len(values) for kinds in known for values in kinds) == 0:

@@ -17,12 +17,14 @@ class Trials(NamedTuple):
     """All searches of a row, one element each.
 
     scores (search, subject): NaN where the probe or the person has no vector, or the gallery of this search has not
-    this person; probe (search,): place of the walk in the table; gallery_view: degrees, NaN where views are pooled;
-    mated: whether the gallery of this search has a walk of the probe's person, described or not; samples: how many
-    walks the search is about; subjects: whose the columns are; enrolled: the least number of persons with a vector.
+    this person; present (search, subject): whether the gallery of this search has a walk of this person, described or
+    not; probe (search,): place of the walk in the table; gallery_view: degrees, NaN where views are pooled;
+    mated: whether the gallery of this search has a walk of the probe's person; samples: how many walks the search is
+    about; subjects: whose the columns are; enrolled: the least number of persons with a vector.
     """
 
     scores: Float[np.ndarray, "search subject"]
+    present: Bool[np.ndarray, "search subject"]
     probe: Int[np.ndarray, " search"]
     gallery_view: Float[np.ndarray, " search"]
     mated: Bool[np.ndarray, " search"]
@@ -33,8 +35,8 @@ class Trials(NamedTuple):
     def take(self, chosen: Bool[np.ndarray, " search"]) -> "Trials":
         """Those of the searches that are chosen."""
         return self._replace(
-            scores=self.scores[chosen], probe=self.probe[chosen], gallery_view=self.gallery_view[chosen],
-            mated=self.mated[chosen], samples=self.samples[chosen],
+            scores=self.scores[chosen], present=self.present[chosen], probe=self.probe[chosen],
+            gallery_view=self.gallery_view[chosen], mated=self.mated[chosen], samples=self.samples[chosen],
         )  # fmt: skip
 
 
@@ -63,7 +65,8 @@ class Searcher:
         for view, enrol, search in galleries(protocol, row, self.table, gallery, probe):
             scores, known = self._scores(subjects, enrol, search)
             mated = np.isin(owners[search], owners[enrol])
-            parts.append((scores, search, np.full(len(search), view), mated, np.ones(len(search), np.int64)))
+            present = np.tile(np.isin(subjects, owners[enrol]), (len(search), 1))
+            parts.append((scores, present, search, np.full(len(search), view), mated, np.ones(len(search), np.int64)))
             enrolled.append(known)
         if not parts:
             raise ValueError(
@@ -73,8 +76,8 @@ class Searcher:
             raise ValueError(
                 "vectors: expected a vector for at least one gallery walk, got none; nothing could be described"
             )
-        scores, places, views, mates, samples = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Trials(scores, places, views, mates, samples, subjects, min(enrolled))
+        scores, there, places, views, mates, samples = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Trials(scores, there, places, views, mates, samples, subjects, min(enrolled))
 
     def _scores(self, subjects: np.ndarray, enrol: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, int]:
         """Scores (search, subject), and how many persons of this gallery have a vector."""
@@ -121,17 +124,19 @@ def one_decision(trials: Trials, subject_ids: Shaped[np.ndarray, " sample"]) -> 
     `subject_ids` are the table's. A person who is in the gallery of one of the searches is in that of the one.
     """
     people, owner = np.unique(subject_ids[trials.probe], return_inverse=True)
-    present = ~np.isnan(trials.scores)
-    sums, counts = (np.zeros((len(people), len(trials.subjects))) for _ in range(2))
-    np.add.at(sums, owner, np.where(present, trials.scores, 0.0))
-    np.add.at(counts, owner, present)
+    scored = ~np.isnan(trials.scores)
+    sums, counts, galleries = (np.zeros((len(people), len(trials.subjects))) for _ in range(3))
+    np.add.at(sums, owner, np.where(scored, trials.scores, 0.0))
+    np.add.at(counts, owner, scored)
+    np.add.at(galleries, owner, trials.present)
     scores = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     _, first = np.unique(owner, return_index=True)
     mated = np.bincount(owner, trials.mated) > 0
     samples = np.bincount(owner, trials.samples).astype(np.int64)
     return Trials(
-        scores, trials.probe[first], trials.gallery_view[first], mated, samples, trials.subjects, trials.enrolled
-    )
+        scores, galleries > 0, trials.probe[first], trials.gallery_view[first], mated, samples, trials.subjects,
+        trials.enrolled,
+    )  # fmt: skip
 
 
 def _by_view(

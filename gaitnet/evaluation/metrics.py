@@ -64,6 +64,25 @@ def mate_ranks(
     return np.where(np.isneginf(mate[:, 0]), np.inf, ranks)
 
 
+def walk_ranks(
+    scores: Float[np.ndarray, "probe gallery"],
+    probe_ids: Shaped[np.ndarray, " probe"],
+    gallery_ids: Shaped[np.ndarray, " gallery"],
+    comparable: Bool[np.ndarray, "probe gallery"] | None = None,
+) -> Float[np.ndarray, " probe"]:
+    """Place of each probe's best mate among all gallery walks (not subjects), from 1; inf where none has a vector.
+
+    Walks of others that score as high stand before it. Arguments and errors as in `mate_ranks`.
+    """
+    _require_mates(probe_ids, gallery_ids, comparable)
+    allowed = np.ones(scores.shape, bool) if comparable is None else comparable
+    counted = np.where(np.isnan(scores) | ~allowed, -np.inf, scores).astype(np.float64)
+    mate = probe_ids[:, None] == gallery_ids[None, :]
+    best = np.where(mate, counted, -np.inf).max(axis=1)
+    ranks = 1.0 + ((counted >= best[:, None]) & ~mate).sum(axis=1)
+    return np.where(np.isneginf(best), np.inf, ranks)
+
+
 def rank_k(
     scores: Float[np.ndarray, "probe gallery"],
     probe_ids: Shaped[np.ndarray, " probe"],

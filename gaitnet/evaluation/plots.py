@@ -123,7 +123,7 @@ def score_matrix_plot(
     *,
     title: str = "",
 ) -> bytes:
-    """Draw probes (rows, by person) against enrolled persons; a dot marks each row's best, grey is no vector."""
+    """Draw probes (rows, by person) against enrolled persons; a dot marks each row's best, grey is no score."""
     from matplotlib import colormaps
 
     order = np.argsort(probe_ids, kind="stable")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gaitnet.evaluation.intervals import Rate, rate_over_subjects
-from gaitnet.evaluation.metrics import average_precisions, best_per_subject, inverse_negative_penalties, mate_ranks
+from gaitnet.evaluation.metrics import average_precisions, best_per_subject, inverse_negative_penalties, walk_ranks
 from gaitnet.evaluation.open_set import OpenSetRate, rates_of_open_set
 from gaitnet.evaluation.runner import row_masks, tested_walks
 from gaitnet.evaluation.selection import Protocol, Table, Walk
@@ -18,7 +18,10 @@ Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class RankedRow:
-    """One line of a ranking: rates of probes that have a walk to be found, and of the open set, as in `RowResult`."""
+    """One line of a ranking: rates of probes that have a walk to be found, and of the open set, as in `RowResult`.
+
+    `rank_1` and `rank_5` count places of walks: several of one other person before the right one take several.
+    """
 
     name: str
     rank_1: Rate
@@ -79,7 +82,7 @@ def evaluate_ranked(
             raise ValueError(f"samples: expected probes of persons enrolled in another view in {row.name!r}, got none")
         people, best = best_per_subject(np.where(comparable, scores, np.nan), whose)
         trials = scores[mated], own[mated], whose, comparable[mated]
-        ranks = mate_ranks(*trials)
+        ranks = walk_ranks(*trials)
         rank_1, rank_5, precision, penalty = (
             rate_over_subjects(each, own[mated], resamples=resamples, seed=seed)
             for each in (ranks <= 1, ranks <= 5, average_precisions(*trials), inverse_negative_penalties(*trials))

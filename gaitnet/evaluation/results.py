@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate
 from gaitnet.evaluation.open_set import OpenSetRate
@@ -45,13 +45,15 @@ class RowResult:
         rank_1: identification rates, by the protocol's averaging over views; of the mated searches, as all but the
             open set.
         rank_5: as `rank_1`.
-        auc: verification: every probe against every gallery person.
+        auc: verification: every probe against every person in its gallery.
         eer: equal error rate.
         tar: true acceptance rate at a false match rate of 1 %.
         described: searches whose probe had a vector, out of `rank_1.count`.
         gallery_subjects: number of persons to choose from.
         enrolled_subjects: those of them with at least one vector (the least over the galleries).
-        scores: of every mated search (a row) for every gallery person (a column); NaN without a vector.
+        scores: of every mated search (a row) for every gallery person (a column); NaN without a vector, or without a
+            walk of the person in the gallery of the search.
+        comparable: whether the gallery of the search has a walk of the person; False is no trial, whatever the score.
         probe_ids: whose each row of `scores` is.
         subject_ids: whose each column is.
         groups: rank-1 of the protocol's groups of persons, by name.
@@ -75,6 +77,7 @@ class RowResult:
     gallery_subjects: int
     enrolled_subjects: int
     scores: Float[np.ndarray, "probe subject"]
+    comparable: Bool[np.ndarray, "probe subject"]
     probe_ids: Shaped[np.ndarray, " probe"]
     subject_ids: Shaped[np.ndarray, " subject"]
     groups: dict[str, Rate]
@@ -85,6 +88,11 @@ class RowResult:
     view_grid: Float[np.ndarray, "gallery_view probe_view"] | None = None
     gallery_views: tuple[float, ...] = ()
     probe_views: tuple[float, ...] = ()
+
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What the metrics of identification and verification take: scores, probe_ids, subject_ids, comparable."""
+        return self.scores, self.probe_ids, self.subject_ids, self.comparable
 
     @property
     def chance(self) -> float:

@@ -183,9 +183,9 @@ def _evaluate_row(
     described = _described(searcher, trials)
     result = RowResult(
         row.name, rank_1.rate, rank_5.rate,
-        *verification_rates(mated.scores, probe_ids, mated.subjects, resamples=resamples, seed=seed),
-        int(described[trials.mated].sum()), len(trials.subjects), trials.enrolled, mated.scores, probe_ids,
-        trials.subjects, groups, int((~trials.mated).sum()),
+        *verification_rates(mated.scores, probe_ids, mated.subjects, mated.present, resamples=resamples, seed=seed),
+        int(described[trials.mated].sum()), len(trials.subjects), trials.enrolled, mated.scores, mated.present,
+        probe_ids, trials.subjects, groups, int((~trials.mated).sum()),
         rates_of_open_set(trials.scores, table.subject_ids[trials.probe], trials.subjects, trials.mated,
                           resamples=resamples, seed=seed),
         single_1, single_5, *grid,

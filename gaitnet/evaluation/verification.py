@@ -7,7 +7,7 @@ so it works on one histogram of scores a person, whose edges are quantiles: a dr
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from gaitnet.evaluation.intervals import Rate, interval_of, subject_weights
 from gaitnet.evaluation.pairs import auc, equal_error_rate, mated_and_nonmated, tar_at_fmr
@@ -25,19 +25,20 @@ def verification_rates(
     scores: Float[np.ndarray, "probe gallery"],
     probe_ids: Shaped[np.ndarray, " probe"],
     gallery_ids: Shaped[np.ndarray, " gallery"],
+    comparable: Bool[np.ndarray, "probe gallery"] | None = None,
     *,
     fmr: float = 0.01,
     resamples: int = 1000,
     seed: int = 0,
     edges: int = 1000,
 ) -> VerificationRates:
-    """Verify every probe against every gallery entry; arguments as in `metrics.mate_ranks`.
+    """Verify every probe against every gallery entry that is comparable; arguments as in `metrics.mate_ranks`.
 
     Rates are NaN where the gallery holds one subject, so that there are no non-mated pairs. The bounds come from scores
     rounded down to `edges` quantiles of the mated and of the non-mated scores.
     """
     subjects, owner = np.unique(probe_ids, return_inverse=True)
-    mated, nonmated = mated_and_nonmated(scores, probe_ids, gallery_ids)
+    mated, nonmated = mated_and_nonmated(scores, probe_ids, gallery_ids, comparable)
     if not len(mated) or not len(nonmated):
         missing = Rate(np.nan, np.nan, np.nan, len(probe_ids), len(subjects))
         return VerificationRates(missing, missing, missing)
@@ -47,12 +48,13 @@ def verification_rates(
     thresholds = np.unique(np.concatenate([np.quantile(kind, shares, method="lower") for kind in finite if len(kind)]
                                           or [np.zeros(1)]))[::-1]  # fmt: skip
     mate = probe_ids[:, None] == gallery_ids[None, :]
+    allowed = np.ones_like(mate) if comparable is None else comparable
     # A score in place p is at or above the thresholds from p on; without a vector it is above none.
     place = np.searchsorted(-thresholds, -np.where(np.isnan(scores), -np.inf, scores), side="left")
     weights = subject_weights(len(subjects), resamples, seed)
     true_match, false_match = (
         _accepted_shares(weights, _histograms(owner, len(subjects), place, kind, len(thresholds)))
-        for kind in (mate, ~mate)
+        for kind in (mate & allowed, ~mate & allowed)
     )
     count = len(probe_ids)
     draws = (
