@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gaitnet.datasets import casia_b
-from gaitnet.datasets.dropped import COUNTS, EMPTY, NAME, Dropped, WalkError, hand_over
+from gaitnet.datasets.dropped import COUNTS, EMPTY, NAME, Dropped, WalkError, hand_over, unusable
 from gaitnet.datasets.frame_folder import subfolders
 from gaitnet.datasets.keypoints import COCO, Keypoints
 from gaitnet.datasets.record import Sequence, require_unique
@@ -122,10 +122,10 @@ def _pickle_of(folder: Path, which: str, dropped: list[Dropped]) -> Path | None:
             f"which: expected a pattern that names one pickle of each walk, but {which!r} names {len(found)} in "
             f"{folder}, {found[0].name} and {found[1].name}; be more exact"
         )
-    if not found or not found[0].stat().st_size:
-        dropped.append(Dropped(EMPTY, str(folder), "" if found else f"no {which}"))
-        return None
-    return found[0]
+    bad = unusable(found[0]) if found else Dropped(EMPTY, str(folder), f"no {which}")
+    if bad is not None:
+        dropped.append(bad)
+    return found[0] if bad is None else None
 
 
 def _kind_of(paths: Any) -> Literal["silhouettes", "keypoints"]:
@@ -138,6 +138,9 @@ def _kind_of(paths: Any) -> Literal["silhouettes", "keypoints"]:
 
 
 def _array(path: Path) -> np.ndarray:
+    bad = unusable(Path(path))
+    if bad is not None and bad.why:
+        raise ValueError(f"path {str(path)!r}: {bad.why}")
     array = read_pickle_file(path)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"path {str(path)!r}: expected an array, got {type(array).__name__}")

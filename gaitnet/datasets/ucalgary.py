@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, SAME, Dropped, hand_over
+from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, SAME, Dropped, hand_over, unusable
 from gaitnet.datasets.frame_folder import subfolders
 from gaitnet.datasets.keypoints import Keypoints, keypoints_of
 from gaitnet.datasets.record import Sequence, require_unique
@@ -71,8 +71,8 @@ def read_ucalgary(root: Path, dropped: list[Dropped] | None = None) -> list[Sequ
                     out.append(Dropped(NAME, str(path), "expected subN/RunK/subjectN_Seq_K_..._GeometricPositions_T"))
                 elif RUNS.get(match[2]) != match[3].upper():
                     out.append(Dropped(NAME, str(path), f"run {match[2]} is {RUNS.get(match[2], 'none')}"))
-                elif not path.stat().st_size:
-                    out.append(Dropped(EMPTY, str(path)))
+                elif (bad := unusable(path)) is not None:
+                    out.append(bad)
                 else:
                     who, condition = f"{int(match[1]):02d}", CONDITIONS[match[3].upper()]
                     walks.append(Sequence(who, condition, "", 0.0, match[2], path, kind="keypoints"))

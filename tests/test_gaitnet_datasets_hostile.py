@@ -1,0 +1,61 @@
+"""Data sets of walks with links into nowhere, pipes and foreign files among them: told, and never waited for."""
+
+import os
+
+import numpy as np
+import pytest
+from walk_trees import kinect, opengait, pictures, ucalgary
+
+from gaitnet.datasets.casia_b import read_casia_b
+from gaitnet.datasets.dropped import DAMAGED
+from gaitnet.datasets.folder import read_folder
+from gaitnet.datasets.kinect import read_kinect_walks
+from gaitnet.datasets.opengait import load_silhouettes, read_opengait
+from gaitnet.datasets.ucalgary import read_ucalgary
+
+MASKS = np.full((3, 64, 64), 255, np.uint8)
+
+
+def spoil(path, how):
+    """A link into nowhere, in a circle, or a pipe that nobody writes to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if how == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if how == "circle" else path.parent / "nowhere")
+
+
+@pytest.mark.parametrize("how", ["link", "circle", "pipe"])
+def test_a_file_that_is_none_costs_itself_alone(tmp_path, how):
+    opengait(tmp_path / "o" / "001" / "nm-01" / "018" / "018.pkl", MASKS)
+    kinect(tmp_path / "k" / "Person001" / "1.txt")
+    for film in (tmp_path / "b" / "001-nm-01-018.avi", tmp_path / "f" / "anna" / "door.mp4"):
+        film.parent.mkdir(parents=True)
+        film.write_bytes(b"film")
+    run = ucalgary(tmp_path / "u")
+    for read, bad in (
+        (read_opengait, tmp_path / "o" / "001" / "nm-01" / "036" / "036.pkl"),
+        (read_kinect_walks, tmp_path / "k" / "Person001" / "2.txt"),
+        (read_casia_b, tmp_path / "b" / "001-nm-01-036.avi"),
+        (read_folder, tmp_path / "f" / "anna" / "way.mp4"),
+        (read_ucalgary, run.parents[1] / "Run2" / run.name.replace("Seq_1", "Seq_2")),
+    ):
+        spoil(bad, how)
+        dropped = []
+        root = tmp_path / bad.relative_to(tmp_path).parts[0]
+        assert len(read(root, dropped=dropped)) == 1
+        assert [(one.kind, one.what) for one in dropped] == [(DAMAGED, str(bad))]
+        assert ("no regular file" if how == "pipe" else "cannot be read") in dropped[0].why
+
+
+def test_a_folder_that_is_a_link_in_a_circle(tmp_path):
+    pictures(tmp_path / "001" / "nm-01" / "018", ["001-nm-01-018-001.png"])
+    spoil(tmp_path / "002", "circle")
+    assert len(read_casia_b(tmp_path)) == 1
+
+
+def test_a_pipe_beside_a_pickle(tmp_path):
+    path = opengait(tmp_path / "018.pkl", MASKS)
+    spoil(tmp_path / "other.pkl", "pipe")
+    with pytest.raises(ValueError, match=r"other.*no regular file"):
+        load_silhouettes(path)
