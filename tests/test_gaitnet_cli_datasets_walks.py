@@ -54,6 +54,9 @@ def test_prepare_and_go_on(tmp_path):
     assert (told["walks"], told["walks_written"], told["walks_kept"], told["left_out"]) == (4, 0, 4, 1)
     assert load_silhouettes(read_prepared(tmp_path / "to")[0]).shape == (10, 64, 64)
     assert "holds another data set" in bad(*command, "--size", 128)
+    assert "holds another data set (every 1)" in bad(*command, "--every", 2)
+    usf(tmp_path / "other")
+    assert "holds another data set (source" in bad(*command[:4], tmp_path / "other", *command[5:])
     for name in ("usf", "lsp"):
         assert bad("datasets", "check", name, "--root", tmp_path / "to")
     assert "is a prepared data set" in bad("datasets", "check", "usf", "--root", tmp_path / "to")

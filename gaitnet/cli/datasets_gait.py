@@ -123,16 +123,15 @@ def prepare_walks(
     with waiting(f"reading {folder}"):
         walks, dropped, _ = walks_of(name, folder, actions)
     with bar(f"preparing {folder}", "walks") as progress:
-        done = prepare(walks[::every], to, name.value, size, dropped, progress)
+        done = prepare(walks[::every], to, name.value, size, dropped, progress, folder, every)
     told = report(done.dropped)
-    total = sum(path.stat().st_size for path in to.rglob("*.npz"))
     if as_json:
         emit({"dataset": name.value, "folder": str(to), "walks": done.written + done.kept, "frames": done.frames,
-              "walks_written": done.written, "walks_kept": done.kept, "bytes": total,
+              "walks_written": done.written, "walks_kept": done.kept, "bytes": done.bytes,
               **{key: told[key] for key in ("left_out", "kinds")}, "report": str(to / REPORT)})  # fmt: skip
         return
     before = f", {done.kept:,} of them there before" if done.kept else ""
-    say(f"{done.written + done.kept:,} walks in {to}{before}: {done.frames:,} frames, {total / 1e6:,.1f} MB")
+    say(f"{done.written + done.kept:,} walks in {to}{before}: {done.frames:,} frames, {done.bytes / 1e6:,.1f} MB")
     _tell_left_out(told["kinds"], done.dropped)
     if done.dropped:
         say(f"{REPORT} names all that is left out")

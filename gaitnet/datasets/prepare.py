@@ -30,11 +30,12 @@ WORKERS = min(8, os.cpu_count() or 1)
 
 @dataclass
 class Outcome:
-    """What a run has done: walks `written` now and `kept` from before, `frames` in all, and what was `dropped`."""
+    """What was done: walks `written` now and `kept` from before, `frames` and `bytes` of both, what was `dropped`."""
 
     written: int = 0
     kept: int = 0
     frames: int = 0
+    bytes: int = 0
     dropped: list[Dropped] = field(default_factory=list)
 
 
@@ -45,6 +46,8 @@ def prepare(
     size: int = 64,
     dropped: Sequence[Dropped] = (),
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    source: str | Path | None = None,
+    every: int = 1,
 ) -> Outcome:
     """Write every walk of a data set into a folder, or go on with one that was begun; `report.json` says what is not.
 
@@ -55,6 +58,9 @@ def prepare(
         size: rows and columns of aligned silhouettes; those that come aligned in this size stay as they are.
         dropped: what was left out before, for the report.
         progress: told how many walks are done, of how many.
+        source: folder that the walks were read from: those of another one do not go into the same `directory`, for
+            they may be called alike.
+        every: only every so many-th of its walks is among `walks`.
 
     Returns:
         what was done. A walk that cannot be loaded, or has not one frame with somebody in it, is left out and told.
@@ -75,10 +81,11 @@ def prepare(
     require_unique(walks)
     (kind,) = kinds
     folder = Path(directory)
-    settings = {"format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None}
+    settings = {"format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None,
+                "source": None if source is None else str(Path(source).resolve()), "every": every}  # fmt: skip
     before = read_index(folder)
-    if before is not None and (other := {key: before.get(key) for key in settings}) != settings:
-        differing = ", ".join(f"{key} {other[key]}" for key in settings if other[key] != settings[key])
+    if before is not None and (differs := [key for key in settings if before.get(key) != settings[key]]):
+        differing = ", ".join(f"{key} {before.get(key)}" for key in differs)
         raise ValueError(f"{folder} holds another data set ({differing}); choose another folder, or empty this one")
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / INDEX, _json({**settings, "whole": False, "walks": []}))
@@ -89,6 +96,7 @@ def prepare(
             entries.append(entry)
             outcome.kept, outcome.written = outcome.kept + kept, outcome.written + (not kept)
             outcome.frames += entry["frames"]
+            outcome.bytes += (folder / entry["file"]).stat().st_size
         progress(done, len(walks))
     _write_whole(folder / REPORT, _json({**settings, **report(outcome.dropped), "walks": len(entries)}))
     if not entries:
