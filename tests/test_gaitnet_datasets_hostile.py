@@ -11,6 +11,8 @@ from gaitnet.datasets.dropped import DAMAGED
 from gaitnet.datasets.folder import read_folder
 from gaitnet.datasets.kinect import read_kinect_walks
 from gaitnet.datasets.opengait import load_silhouettes, read_opengait
+from gaitnet.datasets.prepare import prepare
+from gaitnet.datasets.survey import survey
 from gaitnet.datasets.ucalgary import read_ucalgary
 
 MASKS = np.full((3, 64, 64), 255, np.uint8)
@@ -59,3 +61,12 @@ def test_a_pipe_beside_a_pickle(tmp_path):
     spoil(tmp_path / "other.pkl", "pipe")
     with pytest.raises(ValueError, match=r"other.*no regular file"):
         load_silhouettes(path)
+
+
+def test_silhouettes_of_0_and_1_are_told_by_check_and_by_prepare(tmp_path):
+    opengait(tmp_path / "t" / "001" / "nm-01" / "018" / "018.pkl", MASKS)
+    path = opengait(tmp_path / "t" / "001" / "nm-01" / "036" / "036.pkl", MASKS // 255)
+    walks = read_opengait(tmp_path / "t")
+    for dropped in (survey(walks, []).dropped, prepare(walks, tmp_path / "to", "opengait").dropped):
+        assert [(one.kind, one.what) for one in dropped] == [(DAMAGED, str(path))]
+        assert "got 0 and 1; multiply them by 255" in dropped[0].why

@@ -86,12 +86,15 @@ def load_silhouettes(path: Path) -> UInt8[np.ndarray, "time height width"]:
     """The silhouettes of a pickle, 0 background to 255 person, with the grey borders that scaling left.
 
     Raises:
-        ValueError: no pickle of plain data, no silhouettes, no frames, or not as many as another pickle beside it has.
+        ValueError: no pickle of plain data, no silhouettes or such of 0 and 1, no frames, or not as many as another
+            pickle beside it has.
 
     """
     array = _array(path)
     if array.dtype != np.uint8 or array.ndim != 3 or not 0 < min(array.shape[1:]) <= max(array.shape[1:]) <= LARGEST:
         raise ValueError(_other(path, "uint8 silhouettes (time, height, width)", array))
+    if array.size and array.max() == 1:
+        raise ValueError(f"path {str(path)!r}: expected silhouettes of 0 to 255, got 0 and 1; multiply them by 255")
     return _whole(path, array)
 
 
