@@ -9,8 +9,9 @@ from walk_trees import kinect, opengait, pictures, ucalgary
 from gaitnet.datasets.casia_b import read_casia_b
 from gaitnet.datasets.dropped import DAMAGED
 from gaitnet.datasets.folder import read_folder
+from gaitnet.datasets.keypoints import COCO, keypoints_of
 from gaitnet.datasets.kinect import read_kinect_walks
-from gaitnet.datasets.opengait import load_silhouettes, read_opengait
+from gaitnet.datasets.opengait import load_keypoints, load_silhouettes, read_opengait
 from gaitnet.datasets.prepare import prepare
 from gaitnet.datasets.survey import survey
 from gaitnet.datasets.ucalgary import read_ucalgary
@@ -70,3 +71,18 @@ def test_silhouettes_of_0_and_1_are_told_by_check_and_by_prepare(tmp_path):
     for dropped in (survey(walks, []).dropped, prepare(walks, tmp_path / "to", "opengait").dropped):
         assert [(one.kind, one.what) for one in dropped] == [(DAMAGED, str(path))]
         assert "got 0 and 1; multiply them by 255" in dropped[0].why
+
+
+def test_a_place_that_no_float32_holds_is_missing(tmp_path):
+    poses = np.full((2, 17, 3), 0.5)
+    poses[0, 3, 0] = poses[1, 4, 1] = 1e300
+    missing = np.zeros((2, 17), bool)
+    for found in (
+        load_keypoints(opengait(tmp_path / "a.pkl", poses)),
+        keypoints_of(poses, COCO, None, missing),
+    ):
+        assert found.keypoints.dtype == found.probability.dtype == np.float32
+        assert np.isfinite(found.keypoints).all()
+        np.testing.assert_array_equal(np.argwhere(~found.visible), [[0, 3], [1, 4]])
+        assert not found.keypoints[~found.visible].any()
+        assert not found.probability[~found.visible].any()

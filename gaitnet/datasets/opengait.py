@@ -108,11 +108,12 @@ def load_keypoints(path: Path) -> Keypoints:
     array = _array(path)
     if array.dtype.kind != "f" or array.ndim != 3 or array.shape[1] != 17 or array.shape[2] not in (2, 3):
         raise ValueError(_other(path, "poses (time, 17, 2 or 3) of floating point", array))
-    array = _whole(path, array)
+    with np.errstate(over="ignore"):  # what no float32 can hold is infinite in it, and missing
+        array = _whole(path, array).astype(np.float32)
     sure = array[..., 2] if array.shape[2] == 3 else (array != 0).any(-1).astype(np.float32)
     visible = np.isfinite(array).all(-1) & (sure > 0)
-    keypoints = np.where(visible[..., None], array[..., :2], 0).astype(np.float32)
-    return Keypoints(keypoints, visible, np.where(visible, np.clip(sure, 0, 1), 0).astype(np.float32), COCO, None)
+    keypoints = np.where(visible[..., None], array[..., :2], 0)
+    return Keypoints(keypoints, visible, np.where(visible, np.clip(sure, 0, 1), 0), COCO, None)
 
 
 def _pickle_of(folder: Path, which: str, dropped: list[Dropped]) -> Path | None:
