@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from walk_trees import kinect, opengait, pictures, ucalgary
 
+from gaitnet.datasets import prepared
 from gaitnet.datasets.casia_b import read_casia_b
 from gaitnet.datasets.dropped import DAMAGED
 from gaitnet.datasets.folder import read_folder
 from gaitnet.datasets.keypoints import COCO, keypoints_of
-from gaitnet.datasets.kinect import read_kinect_walks
+from gaitnet.datasets.kinect import load_kinect, read_kinect_walks
 from gaitnet.datasets.opengait import load_keypoints, load_silhouettes, read_opengait
 from gaitnet.datasets.prepare import prepare
 from gaitnet.datasets.survey import survey
-from gaitnet.datasets.ucalgary import read_ucalgary
+from gaitnet.datasets.ucalgary import load_ucalgary, read_ucalgary
 
 MASKS = np.full((3, 64, 64), 255, np.uint8)
 
@@ -86,3 +87,49 @@ def test_a_place_that_no_float32_holds_is_missing(tmp_path):
         np.testing.assert_array_equal(np.argwhere(~found.visible), [[0, 3], [1, 4]])
         assert not found.keypoints[~found.visible].any()
         assert not found.probability[~found.visible].any()
+
+
+@pytest.mark.parametrize("how", ["pipe", "endless", "long", "empty", "folder"])
+def test_an_index_that_is_no_modest_file(tmp_path, monkeypatch, how):
+    monkeypatch.setattr(prepared, "MOST_BYTES", 1000)
+    path = tmp_path / "index.json"
+    if how == "pipe":
+        os.mkfifo(path)
+    elif how == "endless":
+        path.symlink_to("/dev/zero")
+    elif how == "folder":
+        path.mkdir()
+    else:
+        path.write_text(
+            "" if how == "empty" else '{"format": "gaitnet-walks-1", "whole": true, "walks": []}' + " " * 1000
+        )
+    with pytest.raises(ValueError, match=r"index\.json is no index of gaitnet-walks-1 \(it "):
+        prepared.read_index(tmp_path)
+    assert not prepared.is_prepared(tmp_path)
+
+
+@pytest.mark.parametrize("load", [prepared.load_silhouettes, prepared.load_keypoints])
+def test_a_prepared_walk_that_is_a_pipe(tmp_path, load):
+    os.mkfifo(tmp_path / "1.npz")
+    with pytest.raises(ValueError, match=r"1\.npz, it is no regular file"):
+        load(tmp_path / "1.npz")
+
+
+def test_text_of_sensors_that_is_too_long_or_a_pipe(tmp_path, monkeypatch):
+    ucalgary(tmp_path / "u")
+    run = ucalgary(tmp_path / "u", run=2)
+    path = kinect(tmp_path / "k" / "Person001" / "1.txt")
+    with run.open("a") as stream:
+        stream.truncate(1 << 20)
+    monkeypatch.setattr("gaitnet.datasets.ucalgary.MOST_BYTES", 1 << 19)
+    monkeypatch.setattr("gaitnet.walkers.kinect.MOST_BYTES", 100, raising=False)
+    dropped = []
+    assert len(read_ucalgary(tmp_path / "u", dropped)) == 1
+    assert [(one.kind, one.what) for one in dropped] == [(DAMAGED, str(run))]
+    for load, file, most in ((load_ucalgary, run, "524,288"), (load_kinect, path, "100")):
+        with pytest.raises(ValueError, match=f"expected up to {most} bytes"):
+            load(file)
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(ValueError, match="got a folder, pipe or device"):
+            load(file)
