@@ -1,19 +1,22 @@
 """Data sets of walks with links into nowhere, pipes and foreign files among them: told, and never waited for."""
 
+import json
 import os
 
 import numpy as np
 import pytest
 from walk_trees import kinect, opengait, pictures, ucalgary
 
+from gaitnet.cli.datasets_gait_sheet import sheet_of
 from gaitnet.datasets import prepared
 from gaitnet.datasets.casia_b import read_casia_b
-from gaitnet.datasets.dropped import DAMAGED
+from gaitnet.datasets.dropped import DAMAGED, EMPTY, NAME
 from gaitnet.datasets.folder import read_folder
 from gaitnet.datasets.keypoints import COCO, keypoints_of
 from gaitnet.datasets.kinect import load_kinect, read_kinect_walks
 from gaitnet.datasets.opengait import load_keypoints, load_silhouettes, read_opengait
 from gaitnet.datasets.prepare import prepare
+from gaitnet.datasets.record import Sequence
 from gaitnet.datasets.survey import survey
 from gaitnet.datasets.ucalgary import load_ucalgary, read_ucalgary
 
@@ -133,3 +136,32 @@ def test_text_of_sensors_that_is_too_long_or_a_pipe(tmp_path, monkeypatch):
         os.mkfifo(file)
         with pytest.raises(ValueError, match="got a folder, pipe or device"):
             load(file)
+
+
+@pytest.mark.parametrize("told", [[["nonsense", "x"]], [["nonsense", "x", "y"]], [5], 5, [[EMPTY, 1, "x"]]])
+def test_a_prepared_walk_that_tells_nonsense_is_made_again(tmp_path, told):
+    opengait(tmp_path / "t" / "001" / "nm-01" / "018" / "018.pkl", MASKS)
+    walks = read_opengait(tmp_path / "t")
+    prepare(walks, tmp_path / "to", "opengait")
+    path = tmp_path / "to" / "001" / "nm-01" / "018.npz"
+    with np.load(path) as arrays:
+        about = json.loads(str(arrays["about"])) | {"dropped": told}
+    np.savez(path, about=np.array(json.dumps(about)), silhouettes=MASKS)
+    done = prepare(walks, tmp_path / "to", "opengait")
+    assert (done.written, done.kept, done.dropped) == (1, 0, [])
+
+
+@pytest.mark.parametrize("length", [248, 254])
+def test_a_walk_whose_name_is_too_long_costs_itself_alone(tmp_path, length):
+    opengait(tmp_path / "t" / "001" / "nm-01" / "018" / "018.pkl", MASKS)
+    path = opengait(tmp_path / "t" / "001" / "nm-01" / ("x" * length) / "1.pkl", MASKS)
+    done = prepare(read_opengait(tmp_path / "t"), tmp_path / "to", "opengait")
+    assert done.written == 1
+    assert [(one.kind, one.what) for one in done.dropped] == [(NAME, str(path))]
+
+
+def test_a_sheet_of_names_that_are_no_utf8_and_of_very_long_masks(tmp_path):
+    long = Sequence("a", "", "", None, "1", tmp_path / "1.pkl", kind="silhouettes")
+    opengait(long.path, np.full((1, 1024, 3), 255, np.uint8))
+    odd = Sequence(os.fsdecode(b"\xff\xfe"), "", "", None, "2", long.path, kind="silhouettes")
+    assert sheet_of("walks", [long, odd]).startswith(b"\x89PNG")

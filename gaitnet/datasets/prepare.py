@@ -4,6 +4,7 @@ Silhouettes become aligned ones of one size, joints stay as they are. A file app
 says what it was made of; a run that was killed goes on after those that are sound, and makes anew whose source changed.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gaitnet.datasets.arrays import load_keypoints, load_silhouettes, source_files
-from gaitnet.datasets.dropped import EMPTY, MEANING, Dropped, WalkError, left_out
+from gaitnet.datasets.dropped import EMPTY, MEANING, NAME, Dropped, WalkError, left_out
 from gaitnet.datasets.prepared import FORMAT, INDEX, REPORT, read_index
 from gaitnet.datasets.record import Sequence as Walk
 from gaitnet.datasets.record import require_unique
@@ -128,6 +129,15 @@ def _each(
 
 def _prepare_one(walk: Walk, folder: Path, size: int) -> tuple[dict[str, Any] | None, list[Dropped], bool]:
     """The walk's entry in the index, None where it is left out; what was left out; whether it was there before."""
+    try:
+        return _prepare_named(walk, folder, size)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return None, [Dropped(NAME, str(walk.path), "too long for the name of a prepared walk")], False
+
+
+def _prepare_named(walk: Walk, folder: Path, size: int) -> tuple[dict[str, Any] | None, list[Dropped], bool]:
     path = folder / f"{walk.name}.npz"
     told: list[Dropped] = []
     try:
@@ -198,9 +208,13 @@ def _there(path: Path, about: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         told = json.loads(str(read_npz(path)["about"]))
-        if all(told[key] == value for key, value in about.items()) and isinstance(told["frames"], int):
+        left = all(
+            isinstance(one, list) and len(one) == 3 and all(isinstance(word, str) for word in one) and one[0] in MEANING
+            for one in told["dropped"]
+        )
+        if left and all(told[key] == value for key, value in about.items()) and type(told["frames"]) is int:
             return told
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
 
