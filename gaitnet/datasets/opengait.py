@@ -124,7 +124,7 @@ def _pickle_of(folder: Path, which: str, dropped: list[Dropped]) -> Path | None:
     if len(found) > 1:
         raise ValueError(
             f"which: expected a pattern that names one pickle of each walk, but {which!r} names {len(found)} in "
-            f"{folder}, {found[0].name} and {found[1].name}; be more exact"
+            f"{folder}, {found[0].name} and {found[1].name}; be more exact (--which of the command)"
         )
     bad = unusable(found[0]) if found else Dropped(EMPTY, str(folder), f"no {which}")
     if bad is not None:

@@ -49,6 +49,7 @@ def prepare(
     progress: Callable[[int, int | None], None] = lambda done, total: None,
     source: str | Path | None = None,
     every: int = 1,
+    which: str | None = None,
 ) -> Outcome:
     """Write every walk of a data set into a folder, or go on with one that was begun; `report.json` says what is not.
 
@@ -62,6 +63,7 @@ def prepare(
         source: folder that the walks were read from: those of another one do not go into the same `directory`, for
             they may be called alike.
         every: only every so many-th of its walks is among `walks`.
+        which: pattern of the files they are read from, where walks have several.
 
     Returns:
         what was done. A walk that cannot be loaded, or has not one frame with somebody in it, is left out and told.
@@ -83,7 +85,7 @@ def prepare(
     (kind,) = kinds
     folder = Path(directory)
     settings = {"format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None,
-                "source": None if source is None else str(Path(source).resolve()), "every": every}  # fmt: skip
+                "source": None if source is None else str(Path(source).resolve()), "every": every, "which": which}  # fmt: skip
     before = read_index(folder)
     if before is not None and (differs := [key for key in settings if before.get(key) != settings[key]]):
         differing = ", ".join(f"{key} {before.get(key)}" for key in differs)
