@@ -262,6 +262,9 @@ def test_another_data_set_of_the_same_names_does_not_replace_the_first(tmp_path)
         prepare(one, tmp_path / "to", "opengait", source=tmp_path / "one", every=2)
     again = prepare(one, tmp_path / "to", "opengait", source=tmp_path / "two" / ".." / "one")
     assert (again.written, again.kept) == (0, 1)
+    before = {key: value for key, value in index(tmp_path / "to").items() if key not in ("source", "every", "which")}
+    (tmp_path / "to" / "index.json").write_text(json.dumps(before))  # as it was written before it told them
+    assert prepare(one, tmp_path / "to", "opengait", source=tmp_path / "one").kept == 1
 
 
 def test_the_size_is_that_of_the_walks_of_the_index(tmp_path):

@@ -84,11 +84,14 @@ def prepare(
     require_unique(walks)
     (kind,) = kinds
     folder = Path(directory)
-    settings = {"format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None,
-                "source": None if source is None else str(Path(source).resolve()), "every": every, "which": which}  # fmt: skip
+    came_from = None if source is None else str(Path(source).resolve())
+    settings = {
+        "format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None,
+        "source": came_from, "every": every, "which": which,
+    }  # fmt: skip
     before = read_index(folder)
-    if before is not None and (differs := [key for key in settings if before.get(key) != settings[key]]):
-        differing = ", ".join(f"{key} {before.get(key)}" for key in differs)
+    if before is not None and (differs := [key for key in settings if key in before and before[key] != settings[key]]):
+        differing = ", ".join(f"{key} {before[key]}" for key in differs)
         raise ValueError(f"{folder} holds another data set ({differing}); choose another folder, or empty this one")
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / INDEX, _json({**settings, "whole": False, "walks": []}))
