@@ -54,6 +54,9 @@ def test_prepare_and_go_on(tmp_path):
     assert (told["walks"], told["walks_written"], told["walks_kept"], told["left_out"]) == (4, 0, 4, 1)
     assert load_silhouettes(read_prepared(tmp_path / "to")[0]).shape == (10, 64, 64)
     assert "holds another data set" in bad(*command, "--size", 128)
+    assert "holds another data set (every 1)" in bad(*command, "--every", 2)
+    usf(tmp_path / "other")
+    assert "holds another data set (source" in bad(*command[:4], tmp_path / "other", *command[5:])
     for name in ("usf", "lsp"):
         assert bad("datasets", "check", name, "--root", tmp_path / "to")
     assert "is a prepared data set" in bad("datasets", "check", "usf", "--root", tmp_path / "to")
@@ -128,6 +131,22 @@ def test_what_is_refused(tmp_path):
         assert "root: expected" in bad("datasets", "check", name, "--root", tmp_path / "empty")
     pictures(root / "fyc" / "00_01", ["001.png"])
     assert "one walk called fyc/00_1/090, got two" in bad("datasets", "check", "casia-a", "--root", root)
+
+
+def test_which_pickle_of_several(tmp_path):
+    folder = tmp_path / "t" / "001" / "nm-01" / "018"
+    opengait(folder / "0_pose.pkl", np.zeros((3, 17, 3), np.float32))
+    opengait(folder / "1_sil.pkl", np.full((3, 64, 64), 255, np.uint8))
+    check, prepare = (("datasets", one, "opengait", "--root", tmp_path / "t") for one in ("check", "prepare"))
+    assert "--which" in bad(*check)
+    assert document(*check, "--which", "*sil*")["kinds"] == {"silhouettes": 1}
+    assert document(*prepare, "--to", tmp_path / "to", "--which", "*sil*")["walks"] == 1
+    assert "(which *sil*)" in bad(*prepare, "--to", tmp_path / "to", "--which", "1*")
+    for name in ("usf", "lsp"):
+        assert "only opengait" in bad("datasets", "check", name, "--root", tmp_path / "t", "--which", "*sil*")
+    assert "only opengait" in bad(
+        "datasets", "prepare", "lsp", "--root", tmp_path / "t", "--to", tmp_path / "x", "--which", "1"
+    )
 
 
 def test_names_of_files_cannot_act_upon_the_terminal(tmp_path):

@@ -162,7 +162,8 @@ def test_tum_gaid_sessions_and_lists(tmp_path):
 def test_lists_of_people(tmp_path):
     (tmp_path / "tumgaidtrainids.lst").write_text("1 2\n3")
     (tmp_path / "tumgaidvalids.lst").write_text("p004\n")
-    (tmp_path / "readme.txt").write_text("no list")
+    for name in ("readme", "interval", "latest", "contest_results", "retrained", "evaluation"):
+        (tmp_path / f"{name}.txt").write_text("no list")
     assert read_lists(tmp_path) == {1: "train", 2: "train", 3: "train", 4: "validation"}
     (tmp_path / "tumgaidtestids.lst").write_text("3")
     with pytest.raises(ValueError, match="person 3 is in"):
@@ -174,6 +175,11 @@ def test_lists_of_people(tmp_path):
     (tmp_path / "train.txt").write_text("9")
     with pytest.raises(ValueError, match="expected one list for train"):
         read_lists(tmp_path)
+    for number, name in enumerate(("train_ids.txt", "my-VALID.txt", "valids2.lst", "test.lst", "tumgaidtestids.lst")):
+        folder = tmp_path / f"lists{number}"
+        folder.mkdir()
+        (folder / name).write_text("9")
+        assert read_lists(folder) == {9: ["train", "validation", "validation", "test", "test"][number]}
     pictures(tmp_path / "image" / "p001" / "n01", ["001.jpg"])
     (tmp_path / "none").mkdir()
     with pytest.raises(ValueError, match="got none of them"):

@@ -249,3 +249,27 @@ def test_the_real_half_cycles(data_root, tmp_path):
         assert frames.shape == (10, 64, 64)
         assert frames[:, 0].any(1).all()  # each fills the height
         assert frames[:, -1].any(1).all()
+
+
+def test_another_data_set_of_the_same_names_does_not_replace_the_first(tmp_path):
+    for root in ("one", "two"):
+        opengait(tmp_path / root / "001" / "nm-01" / "018" / "018.pkl", np.full((3, 64, 64), 255, np.uint8))
+    one, two = (read_opengait(tmp_path / root) for root in ("one", "two"))
+    prepare(one, tmp_path / "to", "opengait", source=tmp_path / "one")
+    with pytest.raises(ValueError, match=r"holds another data set \(source .*one\); choose another folder"):
+        prepare(two, tmp_path / "to", "opengait", source=tmp_path / "two")
+    with pytest.raises(ValueError, match=r"holds another data set \(every 1\)"):
+        prepare(one, tmp_path / "to", "opengait", source=tmp_path / "one", every=2)
+    again = prepare(one, tmp_path / "to", "opengait", source=tmp_path / "two" / ".." / "one")
+    assert (again.written, again.kept) == (0, 1)
+    before = {key: value for key, value in index(tmp_path / "to").items() if key not in ("source", "every", "which")}
+    (tmp_path / "to" / "index.json").write_text(json.dumps(before))  # as it was written before it told them
+    assert prepare(one, tmp_path / "to", "opengait", source=tmp_path / "one").kept == 1
+
+
+def test_the_size_is_that_of_the_walks_of_the_index(tmp_path):
+    walks = read_usf(usf(tmp_path / "usf", people=(1, 2)))
+    done = prepare(walks, tmp_path / "to", "usf")
+    files = [walk.path for walk in read_prepared(tmp_path / "to")]
+    assert done.bytes == sum(path.stat().st_size for path in files) > 0
+    assert prepare(walks[:1], tmp_path / "to", "usf").bytes == files[0].stat().st_size

@@ -26,6 +26,11 @@ Every = Annotated[
     int, typer.Option(min=1, help="Only every so many-th frame of a video, every so many-th photograph or walk.")
 ]
 
+Pickles = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="opengait: which pickle, where a walk has several, as '*sil*.pkl'."),
+]
+
 
 class Pixels(StrEnum):
     """How crops are kept."""
@@ -45,6 +50,7 @@ def check(
     root: Root,
     actions: Actions = None,
     every: Every = 1,
+    which: Pickles = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for a contact sheet and the numbers; made if missing.")
     ] = None,
@@ -77,8 +83,10 @@ def check(
     if name in GAIT:
         from gaitnet.cli.datasets_gait import check_walks
 
-        check_walks(name, folder, actions, every, place, as_json)
+        check_walks(name, folder, actions, every, place, as_json, which)
         return
+    if which is not None:
+        raise ValueError(f"--which: only opengait has pickles to choose from, not {name.value}; leave it out")
     with waiting(f"reading {folder}"):
         records = records_of(name, folder, actions, every)
         missing = missing_parts(name.value, folder, records, actions)
@@ -126,6 +134,7 @@ def prepare(
     ] = None,
     actions: Actions = None,
     every: Every = 1,
+    which: Pickles = None,
     as_json: AsJson = False,
 ) -> None:
     """Cut everybody out of their pictures, or align silhouettes, into a cache that training reads quickly.
@@ -157,8 +166,10 @@ def prepare(
 
         if shards is not None or pixels is not None:
             raise ValueError(f"--shards, --pixels: {name.value} has walks, an array file each; leave them out")
-        prepare_walks(name, folder, to, actions, every, size or 64, as_json)
+        prepare_walks(name, folder, to, actions, every, size or 64, as_json, which)
         return
+    if which is not None:
+        raise ValueError(f"--which: only opengait has pickles to choose from, not {name.value}; leave it out")
     with waiting(f"reading {folder}"):
         records = thinned(name, records_of(name, folder, actions, every), every)
     with bar(f"cutting people out of {folder}", "people") as progress:

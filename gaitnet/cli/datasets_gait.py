@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def walks_of(
-    name: Name, folder: Path, actions: list[str] | None = None
+    name: Name, folder: Path, actions: list[str] | None = None, which: str | None = None
 ) -> "tuple[list[Sequence], list[Dropped], list[str]]":
     """All walks of a data set; what is left out already; what of the release is missing, a sentence each.
 
     Raises:
-        ValueError: it cannot be read, it is a prepared one, or actions are asked for.
+        ValueError: it cannot be read, it is a prepared one, or what only other data sets have is asked for.
 
     """
     from gaitnet.datasets.dropped import Dropped
@@ -27,6 +27,8 @@ def walks_of(
 
     if actions:
         raise ValueError(f"--action: only human36m has actions to choose from, not {name.value}; leave it out")
+    if which is not None and name is not Name.OPENGAIT:
+        raise ValueError(f"--which: only opengait has pickles to choose from, not {name.value}; leave it out")
     if is_prepared(folder):
         raise ValueError(f"{folder} is a prepared data set; name the folder of {name.value} as it was released")
     dropped: list[Dropped] = []
@@ -63,7 +65,7 @@ def walks_of(
     if name is Name.OPENGAIT:
         from gaitnet.datasets.opengait import read_opengait
 
-        return read_opengait(folder, dropped=dropped), dropped, []
+        return read_opengait(folder, which=which or "*.pkl", dropped=dropped), dropped, []
     if name is Name.KTH_WALKS:
         from gaitnet.datasets.kth import missing_of_kth, read_kth
 
@@ -79,14 +81,20 @@ def walks_of(
 
 
 def check_walks(
-    name: Name, folder: Path, actions: list[str] | None, every: int, place: Path | None, as_json: bool
+    name: Name,
+    folder: Path,
+    actions: list[str] | None,
+    every: int,
+    place: Path | None,
+    as_json: bool,
+    which: str | None = None,
 ) -> None:
     """Look at every so many-th walk; say, and write into `place`, what is there, left out, odd and missing."""
     from gaitnet.datasets.survey import survey
     from gaitnet.evaluation.files import json_text, write_together
 
     with waiting(f"reading {folder}"):
-        walks, dropped, missing = walks_of(name, folder, actions)
+        walks, dropped, missing = walks_of(name, folder, actions, which)
     with bar(f"looking at {folder}", "walks") as progress:
         found = survey(walks[::every], dropped, progress)
     useless = "" if found.sound else f"not one of {len(walks[::every])} walks can be loaded: {found.dropped[-1].why}"
@@ -114,25 +122,31 @@ def check_walks(
 
 
 def prepare_walks(
-    name: Name, folder: Path, to: Path, actions: list[str] | None, every: int, size: int, as_json: bool
+    name: Name,
+    folder: Path,
+    to: Path,
+    actions: list[str] | None,
+    every: int,
+    size: int,
+    as_json: bool,
+    which: str | None = None,
 ) -> None:
     """Write every so many-th walk as arrays, and say what was done and left out."""
     from gaitnet.datasets.prepare import prepare, report
     from gaitnet.datasets.prepared import REPORT
 
     with waiting(f"reading {folder}"):
-        walks, dropped, _ = walks_of(name, folder, actions)
+        walks, dropped, _ = walks_of(name, folder, actions, which)
     with bar(f"preparing {folder}", "walks") as progress:
-        done = prepare(walks[::every], to, name.value, size, dropped, progress)
+        done = prepare(walks[::every], to, name.value, size, dropped, progress, folder, every, which)
     told = report(done.dropped)
-    total = sum(path.stat().st_size for path in to.rglob("*.npz"))
     if as_json:
         emit({"dataset": name.value, "folder": str(to), "walks": done.written + done.kept, "frames": done.frames,
-              "walks_written": done.written, "walks_kept": done.kept, "bytes": total,
+              "walks_written": done.written, "walks_kept": done.kept, "bytes": done.bytes,
               **{key: told[key] for key in ("left_out", "kinds")}, "report": str(to / REPORT)})  # fmt: skip
         return
     before = f", {done.kept:,} of them there before" if done.kept else ""
-    say(f"{done.written + done.kept:,} walks in {to}{before}: {done.frames:,} frames, {total / 1e6:,.1f} MB")
+    say(f"{done.written + done.kept:,} walks in {to}{before}: {done.frames:,} frames, {done.bytes / 1e6:,.1f} MB")
     _tell_left_out(told["kinds"], done.dropped)
     if done.dropped:
         say(f"{REPORT} names all that is left out")

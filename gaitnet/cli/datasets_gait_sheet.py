@@ -50,10 +50,12 @@ def sheet_of(title: str, walks: "Sequence[Walk]") -> bytes:
         for column, frame in enumerate(frames):
             scale = (TILE - 2) / max(frame.shape[:2])
             how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-            small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=how)[: TILE - 2, : TILE - 2]
+            width, height = (max(1, round(length * scale)) for length in (frame.shape[1], frame.shape[0]))
+            small = cv2.resize(frame, (width, height), interpolation=how)[: TILE - 2, : TILE - 2]
             left = column * TILE + (TILE - small.shape[1]) // 2
             sheet[top : top + small.shape[0], left : left + small.shape[1]] = small
         about = ", ".join(word for word in (walk.name, walk.condition, walk.part) if word)
+        about = about.encode("utf-8", "replace").decode()  # of a folder whose name is no UTF-8
         write(sheet, caption(about, sheet.shape[1]), 4, top + TILE + 2, (200, 205, 215))
     return png(sheet)
 

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from gaitnet.datasets.dropped import BACKGROUND, EMPTY, NAME, Dropped, hand_over
+from gaitnet.datasets.dropped import BACKGROUND, EMPTY, NAME, Dropped, hand_over, unusable
 from gaitnet.datasets.frame_folder import frame_files, subfolders
 from gaitnet.datasets.record import Sequence, require_unique
 
@@ -102,8 +102,8 @@ def _films(root: Path, dropped: list[Dropped]) -> list[Sequence]:
             dropped.append(Dropped(BACKGROUND, str(path)))
         elif match is None or match[3] is None or int(match[4]) > 180:
             dropped.append(Dropped(NAME, str(path), "expected PERSON-TYPE-NUMBER-VIEW, such as 001-nm-01-090"))
-        elif not path.stat().st_size:
-            dropped.append(Dropped(EMPTY, str(path)))
+        elif (bad := unusable(path)) is not None:
+            dropped.append(bad)
         else:
             walks.append(_record(match[1], f"{match[2]}-{int(match[3]):02d}", match[4], path, "video"))
     return walks

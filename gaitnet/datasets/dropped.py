@@ -1,8 +1,10 @@
 """What is left out of a data set, and why: counted by kind, so that nothing gets lost silently."""
 
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 EMPTY, NAME, TWICE, DAMAGED, SIZE = "empty", "wrong name", "frame twice", "damaged", "other size"
@@ -46,6 +48,20 @@ class WalkError(ValueError):
 def left_out(error: ValueError, what: str) -> Dropped:
     """What there is to tell of a walk that could not be loaded."""
     return Dropped(getattr(error, "kind", DAMAGED), what, str(error))
+
+
+def unusable(path: Path) -> Dropped | None:
+    """What there is to tell of a file that is not there, as a link into nowhere, is a pipe or device, or is empty.
+
+    None where it can be opened: asked before anything is, since a pipe keeps whoever opens it waiting forever.
+    """
+    try:
+        about = path.stat()
+    except OSError as error:
+        return Dropped(DAMAGED, str(path), f"it cannot be read: {error.strerror}")
+    if not stat.S_ISREG(about.st_mode):
+        return Dropped(DAMAGED, str(path), "it is no regular file")
+    return None if about.st_size else Dropped(EMPTY, str(path))
 
 
 class DatasetWarning(UserWarning):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gaitnet.datasets.dropped import EMPTY, NAME, Dropped, hand_over
+from gaitnet.datasets.dropped import EMPTY, NAME, Dropped, hand_over, unusable
 from gaitnet.datasets.frame_folder import frame_files, subfolders
 from gaitnet.datasets.record import Sequence, require_unique
 
@@ -39,8 +39,8 @@ def read_folder(root: Path, dropped: list[Dropped] | None = None) -> list[Sequen
                     out.append(Dropped(EMPTY, str(path), "a folder without numbered pictures"))
             elif path.suffix.lower() not in SUFFIXES:
                 out.append(Dropped(NAME, str(path), f"expected a film that ends in {', '.join(SUFFIXES[:4])}, ..."))
-            elif not path.stat().st_size:
-                out.append(Dropped(EMPTY, str(path)))
+            elif (bad := unusable(path)) is not None:
+                out.append(bad)
             else:
                 walks.append(Sequence(person.name, "", "", None, path.stem, path))
     if not walks:

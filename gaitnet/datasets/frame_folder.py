@@ -23,9 +23,9 @@ _PASSED_OVER = ("thumbs.db", "desktop.ini")
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; hidden ones are passed over."""
+    """The folders in a folder, by name; hidden ones are passed over, and so are links in a circle."""
     with os.scandir(folder) as entries:
-        return sorted(Path(one.path) for one in entries if one.is_dir() and not one.name.startswith("."))
+        return sorted(Path(one.path) for one in entries if os.path.isdir(one.path) and not one.name.startswith("."))
 
 
 def frame_files(folder: Path, dropped: list[Dropped] | None = None, strict: bool = False) -> list[Path]:

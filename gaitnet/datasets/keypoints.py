@@ -34,8 +34,10 @@ class Keypoints(NamedTuple):
 
 def keypoints_of(places: np.ndarray, joints: tuple[str, ...], rate: float | None, missing: np.ndarray) -> Keypoints:
     """Joints (time, joint, axis) of which nobody says how sure they are; `missing` (time, joint) become 0."""
+    with np.errstate(over="ignore"):  # what no float32 can hold is infinite in it, and missing
+        places = places.astype(np.float32)
     visible = ~missing & np.isfinite(places).all(-1)
-    kept = np.where(visible[..., None], places, 0).astype(np.float32)
+    kept = np.where(visible[..., None], places, 0)
     return Keypoints(kept, visible, visible.astype(np.float32), joints, rate)
 
 

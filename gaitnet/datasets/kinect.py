@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaitnet.datasets.dropped import EMPTY, NAME, Dropped, hand_over
+from gaitnet.datasets.dropped import NAME, Dropped, hand_over, unusable
 from gaitnet.datasets.frame_folder import subfolders
 from gaitnet.datasets.keypoints import Keypoints, keypoints_of
 from gaitnet.datasets.record import Sequence, require_unique
@@ -44,8 +44,8 @@ def read_kinect_walks(root: Path, dropped: list[Dropped] | None = None) -> list[
         for path in sorted(files, key=lambda path: (len(path.stem), path.stem)):
             if not re.fullmatch(r"\d{1,3}", path.stem) or path.suffix.lower() != ".txt":
                 out.append(Dropped(NAME, str(path), "expected NUMBER.txt"))
-            elif not path.stat().st_size:
-                out.append(Dropped(EMPTY, str(path)))
+            elif (bad := unusable(path)) is not None:
+                out.append(bad)
             else:
                 who = f"{int(person[1]):03d}"
                 walks.append(Sequence(who, "NM", "", None, str(int(path.stem)), path, kind="keypoints"))

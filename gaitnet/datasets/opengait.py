@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gaitnet.datasets import casia_b
-from gaitnet.datasets.dropped import COUNTS, EMPTY, NAME, Dropped, WalkError, hand_over
+from gaitnet.datasets.dropped import COUNTS, EMPTY, NAME, Dropped, WalkError, hand_over, unusable
 from gaitnet.datasets.frame_folder import subfolders
 from gaitnet.datasets.keypoints import COCO, Keypoints
 from gaitnet.datasets.record import Sequence, require_unique
@@ -86,12 +86,15 @@ def load_silhouettes(path: Path) -> UInt8[np.ndarray, "time height width"]:
     """The silhouettes of a pickle, 0 background to 255 person, with the grey borders that scaling left.
 
     Raises:
-        ValueError: no pickle of plain data, no silhouettes, no frames, or not as many as another pickle beside it has.
+        ValueError: no pickle of plain data, no silhouettes or such of 0 and 1, no frames, or not as many as another
+            pickle beside it has.
 
     """
     array = _array(path)
     if array.dtype != np.uint8 or array.ndim != 3 or not 0 < min(array.shape[1:]) <= max(array.shape[1:]) <= LARGEST:
         raise ValueError(_other(path, "uint8 silhouettes (time, height, width)", array))
+    if array.size and array.max() == 1:
+        raise ValueError(f"path {str(path)!r}: expected silhouettes of 0 to 255, got 0 and 1; multiply them by 255")
     return _whole(path, array)
 
 
@@ -105,11 +108,12 @@ def load_keypoints(path: Path) -> Keypoints:
     array = _array(path)
     if array.dtype.kind != "f" or array.ndim != 3 or array.shape[1] != 17 or array.shape[2] not in (2, 3):
         raise ValueError(_other(path, "poses (time, 17, 2 or 3) of floating point", array))
-    array = _whole(path, array)
+    with np.errstate(over="ignore"):  # what no float32 can hold is infinite in it, and missing
+        array = _whole(path, array).astype(np.float32)
     sure = array[..., 2] if array.shape[2] == 3 else (array != 0).any(-1).astype(np.float32)
     visible = np.isfinite(array).all(-1) & (sure > 0)
-    keypoints = np.where(visible[..., None], array[..., :2], 0).astype(np.float32)
-    return Keypoints(keypoints, visible, np.where(visible, np.clip(sure, 0, 1), 0).astype(np.float32), COCO, None)
+    keypoints = np.where(visible[..., None], array[..., :2], 0)
+    return Keypoints(keypoints, visible, np.where(visible, np.clip(sure, 0, 1), 0), COCO, None)
 
 
 def _pickle_of(folder: Path, which: str, dropped: list[Dropped]) -> Path | None:
@@ -120,12 +124,12 @@ def _pickle_of(folder: Path, which: str, dropped: list[Dropped]) -> Path | None:
     if len(found) > 1:
         raise ValueError(
             f"which: expected a pattern that names one pickle of each walk, but {which!r} names {len(found)} in "
-            f"{folder}, {found[0].name} and {found[1].name}; be more exact"
+            f"{folder}, {found[0].name} and {found[1].name}; be more exact (--which of the command)"
         )
-    if not found or not found[0].stat().st_size:
-        dropped.append(Dropped(EMPTY, str(folder), "" if found else f"no {which}"))
-        return None
-    return found[0]
+    bad = unusable(found[0]) if found else Dropped(EMPTY, str(folder), f"no {which}")
+    if bad is not None:
+        dropped.append(bad)
+    return found[0] if bad is None else None
 
 
 def _kind_of(paths: Any) -> Literal["silhouettes", "keypoints"]:
@@ -138,6 +142,9 @@ def _kind_of(paths: Any) -> Literal["silhouettes", "keypoints"]:
 
 
 def _array(path: Path) -> np.ndarray:
+    bad = unusable(Path(path))
+    if bad is not None and bad.why:
+        raise ValueError(f"path {str(path)!r}: {bad.why}")
     array = read_pickle_file(path)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"path {str(path)!r}: expected an array, got {type(array).__name__}")

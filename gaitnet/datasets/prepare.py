@@ -4,6 +4,7 @@ Silhouettes become aligned ones of one size, joints stay as they are. A file app
 says what it was made of; a run that was killed goes on after those that are sound, and makes anew whose source changed.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gaitnet.datasets.arrays import load_keypoints, load_silhouettes, source_files
-from gaitnet.datasets.dropped import EMPTY, MEANING, Dropped, WalkError, left_out
+from gaitnet.datasets.dropped import EMPTY, MEANING, NAME, Dropped, WalkError, left_out
 from gaitnet.datasets.prepared import FORMAT, INDEX, REPORT, read_index
 from gaitnet.datasets.record import Sequence as Walk
 from gaitnet.datasets.record import require_unique
@@ -30,11 +31,12 @@ WORKERS = min(8, os.cpu_count() or 1)
 
 @dataclass
 class Outcome:
-    """What a run has done: walks `written` now and `kept` from before, `frames` in all, and what was `dropped`."""
+    """What was done: walks `written` now and `kept` from before, `frames` and `bytes` of both, what was `dropped`."""
 
     written: int = 0
     kept: int = 0
     frames: int = 0
+    bytes: int = 0
     dropped: list[Dropped] = field(default_factory=list)
 
 
@@ -45,6 +47,9 @@ def prepare(
     size: int = 64,
     dropped: Sequence[Dropped] = (),
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    source: str | Path | None = None,
+    every: int = 1,
+    which: str | None = None,
 ) -> Outcome:
     """Write every walk of a data set into a folder, or go on with one that was begun; `report.json` says what is not.
 
@@ -55,6 +60,10 @@ def prepare(
         size: rows and columns of aligned silhouettes; those that come aligned in this size stay as they are.
         dropped: what was left out before, for the report.
         progress: told how many walks are done, of how many.
+        source: folder that the walks were read from: those of another one do not go into the same `directory`, for
+            they may be called alike.
+        every: only every so many-th of its walks is among `walks`.
+        which: pattern of the files they are read from, where walks have several.
 
     Returns:
         what was done. A walk that cannot be loaded, or has not one frame with somebody in it, is left out and told.
@@ -75,10 +84,14 @@ def prepare(
     require_unique(walks)
     (kind,) = kinds
     folder = Path(directory)
-    settings = {"format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None}
+    came_from = None if source is None else str(Path(source).resolve())
+    settings = {
+        "format": FORMAT, "name": name, "kind": kind, "size": size if kind == "silhouettes" else None,
+        "source": came_from, "every": every, "which": which,
+    }  # fmt: skip
     before = read_index(folder)
-    if before is not None and (other := {key: before.get(key) for key in settings}) != settings:
-        differing = ", ".join(f"{key} {other[key]}" for key in settings if other[key] != settings[key])
+    if before is not None and (differs := [key for key in settings if key in before and before[key] != settings[key]]):
+        differing = ", ".join(f"{key} {before[key]}" for key in differs)
         raise ValueError(f"{folder} holds another data set ({differing}); choose another folder, or empty this one")
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / INDEX, _json({**settings, "whole": False, "walks": []}))
@@ -89,6 +102,7 @@ def prepare(
             entries.append(entry)
             outcome.kept, outcome.written = outcome.kept + kept, outcome.written + (not kept)
             outcome.frames += entry["frames"]
+            outcome.bytes += (folder / entry["file"]).stat().st_size
         progress(done, len(walks))
     _write_whole(folder / REPORT, _json({**settings, **report(outcome.dropped), "walks": len(entries)}))
     if not entries:
@@ -120,6 +134,15 @@ def _each(
 
 def _prepare_one(walk: Walk, folder: Path, size: int) -> tuple[dict[str, Any] | None, list[Dropped], bool]:
     """The walk's entry in the index, None where it is left out; what was left out; whether it was there before."""
+    try:
+        return _prepare_named(walk, folder, size)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return None, [Dropped(NAME, str(walk.path), "too long for the name of a prepared walk")], False
+
+
+def _prepare_named(walk: Walk, folder: Path, size: int) -> tuple[dict[str, Any] | None, list[Dropped], bool]:
     path = folder / f"{walk.name}.npz"
     told: list[Dropped] = []
     try:
@@ -190,9 +213,13 @@ def _there(path: Path, about: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         told = json.loads(str(read_npz(path)["about"]))
-        if all(told[key] == value for key, value in about.items()) and isinstance(told["frames"], int):
+        left = all(
+            isinstance(one, list) and len(one) == 3 and all(isinstance(word, str) for word in one) and one[0] in MEANING
+            for one in told["dropped"]
+        )
+        if left and all(told[key] == value for key, value in about.items()) and type(told["frames"]) is int:
             return told
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
 

@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
+from gaitnet.datasets.dropped import unusable
 from gaitnet.datasets.keypoints import Keypoints
 from gaitnet.datasets.record import Sequence, require_unique
 from humanpose.datasets.places import inside
@@ -15,6 +17,8 @@ from humanpose.datasets.restricted import read_npz
 
 FORMAT = "gaitnet-walks-1"
 INDEX, REPORT = "index.json", "report.json"
+MOST_BYTES = 1 << 28
+"""Of an index: a million walks have less."""
 
 
 def read_prepared(folder: Path) -> list[Sequence]:
@@ -48,18 +52,19 @@ def read_prepared(folder: Path) -> list[Sequence]:
 
 def read_index(folder: Path) -> dict[str, Any] | None:
     """What a folder of prepared walks says of itself; None where there is no index. ValueError where it is damaged."""
-    try:
-        text = (folder / INDEX).read_bytes()
-    except OSError:
+    path = folder / INDEX
+    if not os.path.exists(path):
         return None
     try:
-        index = json.loads(text)
+        if (bad := unusable(path)) is not None:
+            raise ValueError(bad.why or "it is empty")
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+        index = json.loads(path.read_bytes())
         if index["format"] != FORMAT or not isinstance(index["walks"], list) or not isinstance(index["whole"], bool):
             raise ValueError(f"its format is {index['format']!r}")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"folder: {folder / INDEX} is no index of {FORMAT} ({error}); choose another folder"
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"folder: {path} is no index of {FORMAT} ({error}); choose another folder") from error
     return index
 
 
@@ -78,7 +83,7 @@ def load_silhouettes(path: Path) -> UInt8[np.ndarray, "time size size"]:
         ValueError: no such file, or a damaged one; nothing in it is run.
 
     """
-    array = read_npz(path).get("silhouettes")
+    array = _arrays(path).get("silhouettes")
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or not array.size:
         raise ValueError(f"path: expected uint8 silhouettes (time, size, size) in {path}; prepare the data set anew")
     return array
@@ -91,7 +96,7 @@ def load_keypoints(path: Path) -> Keypoints:
         ValueError: no such file, or a damaged one; nothing in it is run.
 
     """
-    arrays = read_npz(path)
+    arrays = _arrays(path)
     try:
         keypoints, visible, probability = (arrays[name] for name in ("keypoints", "visible", "probability"))
         joints, rate = tuple(str(name) for name in arrays["joints"].tolist()), float(arrays["rate"])
@@ -104,3 +109,10 @@ def load_keypoints(path: Path) -> Keypoints:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"path: expected the joints of a walk in {path} ({error}); prepare it anew") from error
     return Keypoints(keypoints, visible, probability, joints, None if math.isnan(rate) else rate)
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    bad = unusable(Path(path))
+    if bad is not None:
+        raise ValueError(f"path: expected a prepared walk in {path}, {bad.why or 'it is empty'}; prepare it anew")
+    return read_npz(path)

@@ -20,7 +20,9 @@ LISTS = {"train": "tumgaidtrainids.lst", "validation": "tumgaidvalids.lst", "tes
 """Part -> the published list of its people. 10, 6 and 16 of the 32 who came again, p001-p032, are in them: no rule by
 number could stand for the lists, and none is made up here."""
 
-_WORDS = {"train": "train", "val": "validation", "test": "test"}
+_WORDS = {"tr": "train", "va": "validation", "te": "test"}
+_LIST = re.compile(r"(?<![a-z])(?:tumgaid)?(train|training|val|valid|validation|test)s?(?:ids?)?(?![a-z])")
+"""The word in a list's name, alone or as it was published: `interval.txt` and `latest.txt` are no lists."""
 
 
 def read_tum_gaid(root: Path, lists: Path | None = None, dropped: list[Dropped] | None = None) -> list[Sequence]:
@@ -79,9 +81,9 @@ def read_tum_gaid(root: Path, lists: Path | None = None, dropped: list[Dropped] 
 def read_lists(folder: Path) -> dict[int, str]:
     """Person's number -> part, by the lists in a folder.
 
-    Lists are files ending in .lst or .txt with "train", "val" or "test" in their names, as the published
-    `tumgaidtrainids.lst`, `tumgaidvalids.lst` and `tumgaidtestids.lst`; in them numbers with or without "p" and zeros,
-    one a line or set apart by blanks or commas. Other files are passed over.
+    Lists are files ending in .lst or .txt with the word "train", "val", "valid" or "test" in their names, or called as
+    the published `tumgaidtrainids.lst`, `tumgaidvalids.lst` and `tumgaidtestids.lst`; in them numbers with or without
+    "p" and zeros, one a line or set apart by blanks or commas. Other files are passed over.
 
     Raises:
         ValueError: a list with something else in it, two for one part, or a person in two parts.
@@ -90,7 +92,7 @@ def read_lists(folder: Path) -> dict[int, str]:
     parts: dict[int, str] = {}
     seen: dict[str, Path] = {}
     for path in sorted(Path(folder).iterdir()):
-        told = {part for word, part in _WORDS.items() if word in path.stem.lower()}
+        told = {_WORDS[word[:2]] for word in _LIST.findall(path.stem.lower())}
         if path.suffix.lower() not in (".lst", ".txt") or len(told) != 1 or not path.is_file():
             continue
         (part,) = told

@@ -11,11 +11,12 @@ left out.
 
 import hashlib
 import re
+import stat
 from pathlib import Path
 
 import numpy as np
 
-from gaitnet.datasets.dropped import EMPTY, IGNORED, NAME, SAME, Dropped, hand_over
+from gaitnet.datasets.dropped import DAMAGED, EMPTY, IGNORED, NAME, SAME, Dropped, hand_over, unusable
 from gaitnet.datasets.frame_folder import subfolders
 from gaitnet.datasets.keypoints import Keypoints, keypoints_of
 from gaitnet.datasets.record import Sequence, require_unique
@@ -71,8 +72,8 @@ def read_ucalgary(root: Path, dropped: list[Dropped] | None = None) -> list[Sequ
                     out.append(Dropped(NAME, str(path), "expected subN/RunK/subjectN_Seq_K_..._GeometricPositions_T"))
                 elif RUNS.get(match[2]) != match[3].upper():
                     out.append(Dropped(NAME, str(path), f"run {match[2]} is {RUNS.get(match[2], 'none')}"))
-                elif not path.stat().st_size:
-                    out.append(Dropped(EMPTY, str(path)))
+                elif (bad := unusable(path)) is not None:
+                    out.append(bad)
                 else:
                     who, condition = f"{int(match[1]):02d}", CONDITIONS[match[3].upper()]
                     walks.append(Sequence(who, condition, "", 0.0, match[2], path, kind="keypoints"))
@@ -81,8 +82,12 @@ def read_ucalgary(root: Path, dropped: list[Dropped] | None = None) -> list[Sequ
     require_unique(walks)
     known: dict[bytes, Sequence] = {}
     for walk in sorted(walks, key=lambda walk: walk.name):
-        other = known.setdefault(hashlib.sha256(walk.path.read_bytes()).digest(), walk)
-        if other is not walk:
+        try:
+            content = _digest(walk.path)
+        except ValueError as error:
+            out.append(Dropped(DAMAGED, str(walk.path), str(error)))
+            continue
+        if (other := known.setdefault(content, walk)) is not walk:
             out.append(Dropped(SAME, str(walk.path), f"as {other.path.name}"))
     hand_over(out, dropped, f"UCalgary in {root}")
     return list(known.values())
@@ -97,12 +102,10 @@ def load_ucalgary(path: Path) -> Keypoints:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        lines = path.read_text(encoding="latin-1").splitlines() if size <= MOST_BYTES else []
+        _require_modest(path)
+        lines = path.read_text(encoding="latin-1").splitlines()
     except OSError as error:
         raise ValueError(f"path: cannot read {path}: {error.strerror}; name a GeometricPositions .csv") from None
-    if size > MOST_BYTES:
-        raise _malformed(path, f"up to {MOST_BYTES:,} bytes", f"{size:,}")
     count = 3 * len(JOINTS)
     heading = [
         re.sub(r"\s", "", word).lower().removesuffix("x") for word in (lines[0] if lines else "").split(",")[:count:3]
@@ -132,6 +135,24 @@ def missing_of_ucalgary(walks: list[Sequence]) -> list[str]:
     if len(walks) < len(RUNS) * len(people):
         missing.append(f"runs: {len(walks)} of {len(RUNS) * len(people)} of these people")
     return missing
+
+
+def _digest(path: Path) -> bytes:
+    """By what content is known; ValueError where it cannot be read or is too long."""
+    try:
+        _require_modest(path)
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from None
+
+
+def _require_modest(path: Path) -> None:
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise _malformed(path, "text", "a folder, pipe or device")
+    if about.st_size > MOST_BYTES:
+        raise _malformed(path, f"up to {MOST_BYTES:,} bytes", f"{about.st_size:,}")
 
 
 def _malformed(path: Path, expected: str, got: str) -> ValueError:

@@ -5,6 +5,7 @@ it. That is how far joints lie behind each other, which way hips and shoulders a
 panned with the walker, the way itself.
 """
 
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ TURNING = np.radians(45.0)
 """Radians a second: who turns faster does not walk straight on."""
 STRIDING = 0.12
 """Metres by which the ankles swing apart, root mean square over a stride: who stands has less."""
+MOST_BYTES = 1 << 28
+"""Of a file: two hours have less."""
 FOOT_RADIUS = 0.036
 """Metres: heel and toe are the centres of the foot's rounded ends."""
 
@@ -47,6 +50,11 @@ def read_joints(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise _malformed(path, "text", "a folder, pipe or device")
+        if about.st_size > MOST_BYTES:
+            raise _malformed(path, f"up to {MOST_BYTES:,} bytes", f"{about.st_size:,}")
         lines = path.read_text(encoding="latin-1").splitlines()
     except OSError as error:
         raise ValueError(f"path: cannot read {path}: {error.strerror}; name a Kinect .txt file") from None
