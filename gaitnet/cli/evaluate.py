@@ -6,6 +6,7 @@ from gaitnet.cli.evaluate_clips import clips
 from gaitnet.cli.evaluate_cmu import cmu
 from gaitnet.cli.evaluate_kth import kth
 from gaitnet.cli.evaluate_pose import pose
+from gaitnet.cli.evaluate_skeletons import kinect, ucalgary
 from gaitnet.cli.evaluate_walkers import walkers
 
 evaluate_commands = typer.Typer(no_args_is_help=True, help="Measure how often it is right: rates, intervals, controls.")
@@ -21,3 +22,5 @@ evaluate_commands.command()(cmu)
 evaluate_commands.command()(clips)
 evaluate_commands.command()(pose)
 evaluate_commands.command()(walkers)
+evaluate_commands.command()(kinect)
+evaluate_commands.command()(ucalgary)

@@ -121,6 +121,16 @@ def linear_svm(
     return fit_linear_svm(vectors, labels.tolist()).scores
 
 
+def standardised_svm(
+    vectors: Float[np.ndarray, "walk size"], labels: Shaped[np.ndarray, " walk"]
+) -> Callable[[Float[np.ndarray, "probe size"]], Float[np.ndarray, "probe subject"]]:
+    """As `linear_svm`, for numbers of any unit: each is centred and divided by its spread over the enrolled."""
+    centre, spread = vectors.mean(axis=0, keepdims=True), vectors.std(axis=0, keepdims=True)
+    spread = np.where(spread > 1e-6 * np.maximum(np.abs(centre), 1e-6), spread, 1.0)  # constants tell nobody
+    score = linear_svm((vectors - centre) / spread, labels)
+    return lambda probes: score((probes - centre) / spread)
+
+
 def save_svm(path: str | Path, machine: LinearSVM) -> None:
     """Write the machine as one .npz: arrays, and a JSON header under the name `header`."""
     header = {"format": FORMAT, "version": VERSION, "kind": machine.kind, "spread": machine.spread}
