@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gaitnet.cli.datasets_sources import Name, folder_of
 from gaitnet.cli.describe import AsJson
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
 from gaitnet.cli.evaluate_walks import result_of
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 LEAD = (
     "Joints in space, as the sensor has them, nothing trained: quantiles of all distances between joints in windows of "
     "two thirds of a second, and a linear SVM on the enrolled walks. Every distance in units of its own median leaves "
-    "the swing alone; a single frame shows build and one posture. Within a window the order of frames does not count."
+    "the swing alone; a single frame shows build and one posture. Within a window the order of frames does not count. "
+    "What is measured and in what windows was chosen with these walks in view."
 )
 
 Root = Annotated[Path, typer.Option(help="Folder of the data set, or of several, each in a folder of its name.")]
@@ -35,7 +37,7 @@ def kinect(root: Root, output: Output = None, as_json: AsJson = False) -> None:
 
     folder_for(output)
     dropped: list[Dropped] = []
-    walks = read_kinect_walks(_within(root, "kinect_gait"), dropped)
+    walks = read_kinect_walks(folder_of(Name.KINECT, root), dropped)
     source = "Data: Andersson and Araujo, AAAI 2015, research use."
     outcome = _measured("kinect", "Kinect walks, each left out in turn", KINECT, walks, dropped, root, source)
     deliver(outcome, output, as_json)
@@ -54,14 +56,10 @@ def ucalgary(root: Root, output: Output = None, as_json: AsJson = False) -> None
 
     folder_for(output)
     dropped: list[Dropped] = []
-    walks = read_ucalgary(_within(root, "ucalgary_kinect"), dropped)
+    walks = read_ucalgary(folder_of(Name.UCALGARY, root), dropped)
     source = "Data: Kozlow, Abid, Yanushkevich, SSCI 2017, research use."
     outcome = _measured("ucalgary", "UCalgary, normal and impaired runs", UCALGARY, walks, dropped, root, source)
     deliver(outcome, output, as_json)
-
-
-def _within(root: Path, name: str) -> Path:
-    return root / name if (root / name).is_dir() else root
 
 
 def _measured(
@@ -80,7 +78,8 @@ def _measured(
         for number, walk in enumerate(walks, 1):
             try:
                 found = load_keypoints(walk)
-                joints, seen, rate = found.keypoints, found.visible, found.rate or 30.0
+                # a walk without a rate is refused below, and told among what is left out
+                joints, seen, rate = found.keypoints, found.visible, found.rate or 0.0
                 middle = slice(len(joints) // 2, len(joints) // 2 + 1)
                 rows = [
                     pose_statistics(joints, seen, rate),
