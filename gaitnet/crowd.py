@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from gaitnet.descriptor import Descriptor, vectors_of_walks
 from gaitnet.evaluation.controls import shuffled, single_frame
 from gaitnet.evaluation.selection import Sample
-from gaitnet.models.gaitnn import GaitNN
 from gaitnet.pose_maps import RATE as MAPS_RATE
-from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk, vectors_of_walks
+from gaitnet.recognizer import SHORTEST, GaitRecognizer, maps_of_walk
 from gaitnet.walkers.walks import RATE, Crowd, WalkCrops, WalkPlan
 
 GAIT = "gait"
@@ -149,7 +149,7 @@ def tum_gaid_entries(subjects: Sequence[int], second_session: bool = False) -> l
     return entries
 
 
-def _mean_vectors(gait: GaitNN, walks: Sequence[Sequence[np.ndarray]]) -> Float[np.ndarray, "walk size"]:
+def _mean_vectors(gait: Descriptor, walks: Sequence[Sequence[np.ndarray]]) -> Float[np.ndarray, "walk size"]:
     """A vector a walk, the mean over its windows; always for TOGETHER walks, so that one size is compiled."""
     padded = [*walks, *[walks[-1]] * (TOGETHER - len(walks))]
     return np.stack([vectors.mean(axis=0) for vectors in vectors_of_walks(gait, padded)[: len(walks)]])

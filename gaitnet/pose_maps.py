@@ -98,6 +98,33 @@ def draw_maps(
     return jnp.einsum("...jr,...jc,...j->...rcj", blob(row), blob(column), probability)
 
 
+def keypoints_of_maps(
+    maps: Float[np.ndarray, "*lead 17 17 16"],
+) -> tuple[Float[np.ndarray, "*lead 16 2"], Float[np.ndarray, "*lead 16"]]:
+    """Maps as `draw_maps` makes them -> keypoints in walker heights, and probability: the way back.
+
+    A blob is read off the logarithms of the two cells about its peak, which lie on a parabola: exact, out to a cell
+    beyond the map's edge. A joint without a blob gets zeros.
+    """
+    sides = [_peaks(maps.astype(np.float64).sum(axis=axis)) for axis in (-3, -2)]  # (column, row): over the other
+    there = np.isfinite(sides[0]) & np.isfinite(sides[1])
+    column, row = (np.where(there, side, 0.0) for side in sides)
+    blob = [np.exp(-0.5 * ((np.arange(GRID) - side[..., None]) / SPREAD) ** 2).sum(-1) for side in (column, row)]
+    probability = np.where(there, maps.sum(axis=(-3, -2)) / np.maximum(blob[0] * blob[1], 1e-12), 0.0)
+    x = ((column + 0.5) / GRID - 0.5) * WIDTH
+    y = (row + 0.5) / GRID * (BOTTOM - TOP) + TOP
+    return np.where(there[..., None], np.stack([x, y], axis=-1), 0.0), probability
+
+
+def _peaks(profile: Float[np.ndarray, "*lead 17 16"]) -> Float[np.ndarray, "*lead 16"]:
+    """Where Gaussians of `SPREAD` peak, in cells; not a number where a profile is empty about its peak."""
+    near = np.clip(profile.argmax(axis=-2), 1, GRID - 2)
+    before, after = (np.take_along_axis(profile, near[..., None, :] + by, -2)[..., 0, :] for by in (-1, 1))
+    seen = (before > 0) & (after > 0)
+    between = np.log(np.where(seen, after, 1) / np.where(seen, before, 1)) * SPREAD**2 / 2
+    return np.where(seen, near + between, np.nan)
+
+
 def resample(
     keypoints: Float[np.ndarray, "time 16 2"],
     probability: Float[np.ndarray, "time 16"],

@@ -5,7 +5,7 @@ maps, and from these to the identification vector. Only joints are kept of a tra
 second), so memory does not grow with the pictures.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -14,10 +14,12 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, Int, UInt8
 
+from gaitnet.descriptor import Descriptor, windows
 from gaitnet.leg_paths import leg_paths
 from gaitnet.models.detector import Detector, DetectorConfig
-from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, identification_vectors
+from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from gaitnet.pose_maps import GRID, RATE, pose_maps_of_track
+from gaitnet.posture import Posture
 from gaitnet.steady import steady
 from gaitnet.video.detect import FindPeople, PersonDetector
 from gaitnet.video.network import people_finder
@@ -31,8 +33,6 @@ from humanpose.models.network import Decoding
 from humanpose.preprocess import to_image
 from humanpose.skeleton import FLIP, JOINTS, LIMB_JOINTS
 
-WINDOW = 48
-"""Pose maps a window: about four strides. A track is described by the mean over its windows."""
 SHORTEST = 12
 """Fewest pose maps (about one stride) that are described."""
 LEAST_SURE = 0.5
@@ -63,14 +63,14 @@ class Person:
     reason: str | None = None
 
 
-DESCRIBING = 4
-"""Counts up whenever equal weights make other vectors of the same frames, as since joints are made steady."""
+DESCRIBING = 5
+"""Counts up whenever equal weights make other vectors of the same frames, as since vectors tell of posture too."""
 
 
 class GaitRecognizer:
-    """Describes the people in a video; holds a pose network and a GaitNN whose weights belong together."""
+    """Describes the people in a video; holds a pose network and what describes walks, whose weights belong together."""
 
-    def __init__(self, pose: HumanPoseNN, gait: GaitNN, identity: str = "", detector: FindPeople | None = None):
+    def __init__(self, pose: HumanPoseNN, gait: Descriptor, identity: str = "", detector: FindPeople | None = None):
         """Joins networks that are already there; `load` finds the shipped ones.
 
         `identity` names the weights; `detector` finds people in a picture where a still camera's foreground cannot.
@@ -85,12 +85,12 @@ class GaitRecognizer:
         flip_test: bool = False,
         decoding: Decoding | None = None,
     ) -> "GaitRecognizer":
-        """The shipped weights, or those in `folder` (with its sub-folders pose and gait).
+        """The shipped weights, or those in `folder`: its sub-folders pose and gait, and posture and detect if there.
 
         Args:
             folder: of the weights; None for the shipped ones.
             pose: a pose network in place of the folder's, the name of a shipped one or a checkpoint. Vectors are of
-                another kind then, and GaitNN did not learn from such joints.
+                another kind then, and what describes walks did not learn from such joints.
             flip_test: as `HumanPoseNN.load` has it; it makes other vectors too, and `identity` tells of it.
             decoding: likewise.
 
@@ -102,12 +102,13 @@ class GaitRecognizer:
         # a name alone means the shipped weights, a place never does, not even "."
         within = Path() if folder is None else Path(folder).absolute()
         network, sha256 = load_gaitnn(within / "gait")
+        posture, its_sha256 = load_posture(within / "posture")
         pose_network = HumanPoseNN.load(within / "pose" if pose is None else pose, flip_test, decoding)
         detector = load_detector(within / "detect")
-        # vectors can be compared only where both stages had the same weights and were used alike
+        # vectors can be compared only where all stages had the same weights and were used alike
         otherwise = ["flip"] * flip_test + ([] if decoding is None else [decoding])
-        identity = "-".join([pose_network.sha256[:16], sha256[:16], str(DESCRIBING), *otherwise])
-        return cls(pose_network, network, identity, detector)
+        identity = "-".join([pose_network.sha256[:16], sha256[:16], *its_sha256, str(DESCRIBING), *otherwise])
+        return cls(pose_network, Descriptor(network, posture), identity, detector)
 
     def describe(self, video: str | Path, progress: Callable[[int, int | None], None] | None = None) -> list[Person]:
         """Everybody in a video, in the order of their first appearance.
@@ -179,8 +180,8 @@ class GaitRecognizer:
     ) -> Float[np.ndarray, "window size"]:
         """A track's keypoints (pixels; times in seconds) -> a vector a window; none where it is too short."""
         parts = maps_of_walk(keypoints, probability, times, mirrored)
-        none = np.zeros((0, self.gait.config.size), np.float32)
-        return np.concatenate([none, *(identification_vectors(self.gait, windows(maps)) for maps in parts)])
+        none = np.zeros((0, self.gait.size), np.float32)
+        return np.concatenate([none, *(self.gait.vectors(windows(maps)) for maps in parts)])
 
     def _describe(self, segment: PersonTrack, parts: list[tuple[np.ndarray, ...]]) -> Person:
         if not parts:
@@ -223,6 +224,25 @@ def load_gaitnn(directory_or_name: str | Path) -> tuple[GaitNN, str]:
             f"as maps of {expected}; take weights that python -m train gait made"
         )
     return network, sha256
+
+
+def load_posture(directory_or_name: str | Path) -> tuple[Posture | None, list[str]]:
+    """A posture checkpoint and the start of its sha256; None and nothing where there is none, and GaitNN does without.
+
+    Raises:
+        CheckpointError: it is there, but damaged or no posture.
+
+    """
+    try:
+        folder = checkpoint.find(directory_or_name)
+    except CheckpointError:
+        return None, []
+    arrays, manifest = checkpoint.load(folder)
+    try:
+        posture = Posture(arrays["centre"], arrays["whitening"], float(manifest["config"]["weight"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder} holds no posture: {error}; make one with python -m train posture") from error
+    return posture, [manifest["weights"]["sha256"][:16]]
 
 
 def load_detector(directory_or_name: str | Path) -> FindPeople | None:
@@ -271,21 +291,3 @@ def maps_of_walk(
             maps = pose_maps_of_track(keypoints[one], probability[one], times[one], mirrored, start)
             if len(maps) >= SHORTEST:
                 yield maps
-
-
-def windows(maps: Float[np.ndarray, "time 17 17 16"], length: int = WINDOW) -> list[np.ndarray]:
-    """A walk's pose maps in windows of `length`, half overlapping; one shorter window where the walk is short."""
-    if len(maps) <= length:
-        return [maps]
-    starts = np.unique(np.linspace(0, len(maps) - length, -(-2 * (len(maps) - length) // length) + 1).astype(int))
-    return [maps[start : start + length] for start in starts]
-
-
-def vectors_of_walks(
-    gait: GaitNN, walks: Sequence[Sequence[Float[np.ndarray, "_time 17 17 16"]]]
-) -> list[Float[np.ndarray, "_window size"]]:
-    """Several walks, each its pose maps in any number of parts -> a vector a window for each; described together."""
-    cut = [[window for maps in walk for window in windows(maps)] for walk in walks]
-    vectors = identification_vectors(gait, [window for walk in cut for window in walk])
-    ends = np.cumsum([len(walk) for walk in cut])
-    return [vectors[end - len(walk) : end] for end, walk in zip(ends, cut, strict=True)]

@@ -46,6 +46,7 @@ def untrained():
     """A GaitRecognizer of small networks that never learned anything: built and compiled once for all files."""
     from flax import nnx  # not before the type checks of the tests are set up
 
+    from gaitnet.descriptor import Descriptor
     from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
     from gaitnet.recognizer import GaitRecognizer
     from humanpose.estimator import HumanPoseNN
@@ -53,7 +54,7 @@ def untrained():
 
     pose = MobilePose(MobilePoseConfig(width_multiplier=0.25), rngs=nnx.Rngs(0))
     gait = GaitNN(GaitNNConfig(channels=16, multiplier=0.25, size=24, feature_scale=0.25), rngs=nnx.Rngs(1))
-    return GaitRecognizer(HumanPoseNN(pose), gait, "untrained")
+    return GaitRecognizer(HumanPoseNN(pose), Descriptor(gait), "untrained")
 
 
 @pytest.fixture

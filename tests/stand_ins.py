@@ -27,7 +27,7 @@ class Walkers:
 
     identity = MODEL
     detector = None
-    gait = SimpleNamespace(config=SimpleNamespace(size=SIZE))
+    gait = SimpleNamespace(size=SIZE)
 
     class pose:  # noqa: N801
         size = (64, 48)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaitnet.pose_maps import BOTTOM, GRID, RATE, TOP, WIDTH, draw_maps, pose_maps_of_track, resample
-from gaitnet.recognizer import maps_of_walk, windows
+from gaitnet.descriptor import windows
+from gaitnet.pose_maps import BOTTOM, GRID, RATE, TOP, WIDTH, draw_maps, keypoints_of_maps, pose_maps_of_track, resample
+from gaitnet.recognizer import maps_of_walk
 from humanpose.skeleton import INDEX, JOINTS
 
 STANDING = {
@@ -38,6 +39,20 @@ def test_a_blob_stands_where_its_joint_is():
     assert abs((blob * columns).sum() - (0.7 * GRID - 0.5)) < 0.02
     assert abs((blob * rows).sum() - (0.75 * GRID - 0.5)) < 0.02
     assert maps[..., 1:].max() == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_keypoints_can_be_read_off_the_maps_again(seed):
+    rng = np.random.default_rng(seed)
+    placed = rng.uniform((-WIDTH / 2 - 0.04, TOP - 0.06), (WIDTH / 2 + 0.04, BOTTOM + 0.06), (3, 16, 2))
+    probability = rng.uniform(0.02, 1, (3, 16)).astype(np.float32)
+    probability[1, 4] = 0
+    maps = np.asarray(draw_maps(jnp.asarray(placed.astype(np.float32)), jnp.asarray(probability)))
+    found, sure = keypoints_of_maps(maps)
+    np.testing.assert_allclose(sure, probability, rtol=1e-3)
+    placed[1, 4] = 0
+    np.testing.assert_allclose(found, placed, atol=1e-5)
 
 
 @settings(max_examples=10, deadline=None)

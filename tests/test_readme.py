@@ -45,7 +45,7 @@ def test_shipped_weights_belong_together():
     """The strangers of the threshold were described by these very networks; all is small and in float16."""
     recognizer = GaitRecognizer.load()
     strangers = load_yardstick(checkpoint.find("gait"), recognizer.identity)
-    assert strangers.vectors.shape[1] == recognizer.gait.config.size
+    assert strangers.vectors.shape[1] == recognizer.gait.size
     for file in (ROOT / "checkpoints").rglob("*.npz"):
         with np.load(file, allow_pickle=False) as stored:
             kinds = {str(stored[name].dtype) for name in stored.files}

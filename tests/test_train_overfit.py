@@ -22,8 +22,8 @@ BATCH = 8
 
 MOBILE = PoseTaskConfig(height=96, steps=400, optimizer=OptimizerConfig(4e-3, 20, weight_decay=0.0))
 INCEPTION = PoseTaskConfig(
-    network="InceptionResNet", blocks=(1, 1), height=107, loss="sigmoid_cross_entropy", diameter=9.0, steps=500,
-    optimizer=OptimizerConfig(1e-2, 20, weight_decay=0.0),
+    network="InceptionResNet", blocks=(1, 1), height=203, loss="sigmoid_cross_entropy", diameter=13.0, steps=1200,
+    optimizer=OptimizerConfig(5e-3, 40, weight_decay=0.0),
 )  # fmt: skip
 DETECTOR = PoseTaskConfig(
     network="PartDetector", blocks=(1, 1, 1, 1), height=160, loss="sigmoid_cross_entropy", diameter=11.0, steps=600,

@@ -313,6 +313,19 @@ def follow(
 
 
 @app.command()
+def posture(
+    weights: Weights = Path("checkpoints"),
+    card: Annotated[Path | None, typer.Option(help="JSON with the model card's own words.")] = None,
+) -> None:
+    """Measure what changes from walk to walk of drawn walkers: the posture vectors beside GaitNN's."""
+    from train.export import read_card
+    from train.posture import make_posture
+
+    make_posture(weights / "posture", card=read_card(card) if card else None)
+    typer.echo(weights / "posture")
+
+
+@app.command()
 def strangers(
     weights: Weights = Path("checkpoints"),
 ) -> None:

@@ -78,7 +78,7 @@ def export_run(run: Path, to: Path, card_file: Path | None = None, average: Path
     licence = "Not stated: it follows from the data that these weights learned from."
     card = {"name": f"{config['task']}, preset {config['preset']}", "licence": licence}
     if card_file is not None:
-        card = _read_card(card_file)
+        card = read_card(card_file)
     model = new_model_of(config)
     step = newest_weights(run, model)
     arrays, settings = flatten(model), dataclasses.asdict(model.config)
@@ -106,7 +106,8 @@ def _averaged(arrays: dict[str, np.ndarray], run: Path) -> tuple[dict[str, np.nd
     return mean, f"{run.name}, step {step}"
 
 
-def _read_card(file: Path) -> dict[str, Any]:
+def read_card(file: Path) -> dict[str, Any]:
+    """The words of a model card, from a JSON file; ValueError where it is none."""
     if not file.is_file():
         raise ValueError(
             f"--card: expected a file, got {file}, which is {'a folder' if file.is_dir() else 'not there'}"

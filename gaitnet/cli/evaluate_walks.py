@@ -48,7 +48,7 @@ def windows_of(
 
     `alter` changes the maps before they are cut into windows; its seed is the walk's place.
     """
-    from gaitnet.recognizer import vectors_of_walks
+    from gaitnet.descriptor import vectors_of_walks
 
     if alter is not None:
         walks = [[alter(maps, place) for maps in walk] for place, walk in enumerate(walks)]

@@ -111,7 +111,7 @@ def opened(path: Path, recognizer: "GaitRecognizer") -> "Gallery":
     """The gallery, for vectors of these networks. GalleryError where it was enrolled with others."""
     from gaitnet.identification.gallery import Gallery
 
-    return Gallery(path, recognizer.identity, recognizer.gait.config.size)
+    return Gallery(path, recognizer.identity, recognizer.gait.size)
 
 
 def as_it_is(path: Path) -> "Gallery | None":
