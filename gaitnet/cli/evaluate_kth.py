@@ -2,13 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from gaitnet.cli.describe import AsJson, Weights, load, yardstick
 from gaitnet.cli.evaluate_output import Outcome, Output, deliver, folder_for
-from gaitnet.cli.evaluate_walks import chosen, maps_of, only, result_of, results_of, svm, unknown, windows_of
+from gaitnet.cli.evaluate_walks import (
+    chosen,
+    maps_of,
+    nearest,
+    only,
+    result_of,
+    results_of,
+    svm,
+    unknown,
+    windows_of,
+)
 from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
@@ -24,7 +34,8 @@ LEAD = (
     "Every listed pass counts: one in which nobody is described is a miss. Gallery and probes are real video of the "
     "same persons, and no identity of them was ever trained on. Ten of them, all but those in the column of their own, "
     "were shown to the pose network in training and gave the gait network a mean posture. Pose maps are drawn in units "
-    "of the walker's own height, so every gait row is height-normalised already."
+    "of the walker's own height, and silhouettes are brought to one height, so every gait row is height-normalised. "
+    "Gait energy images, of silhouettes that differ from the still scene, are the baseline."
 )
 
 
@@ -57,11 +68,14 @@ def kth(
         passes = chosen(passes, person, "person")
     recognizer = load(weights)
     seen = watched(recognizer, passes)
-    walks = [walk for walk, _, _ in seen]
+    walks = [one.maps for one in seen]
     measure, gait = yardstick(weights, recognizer.identity), windows_of(recognizer, walks)
     results = results_of(recognizer, KTH, passes, walks, gait, measure)
-    results["colours of the person"] = result_of(KTH, passes, [colours for _, colours, _ in seen], svm)
-    results["colours of the place"] = result_of(KTH, passes, [place for _, _, place in seen], svm)
+    energy = [one.energy_image for one in seen]
+    results["gait energy image, SVM"] = result_of(KTH, passes, energy, svm)
+    results["gait energy image, nearest"] = result_of(KTH, passes, energy, nearest)
+    results["colours of the person"] = result_of(KTH, passes, [one.colours for one in seen], svm)
+    results["colours of the place"] = result_of(KTH, passes, [one.place for one in seen], svm)
     described = rate_over_subjects(
         np.array([bool(walk) for walk in walks]), np.array([walk.subject_id for walk in passes])
     )
@@ -77,16 +91,24 @@ def kth(
     deliver(outcome, output, as_json)
 
 
-def watched(
-    recognizer: "GaitRecognizer", passes: "Sequence[Walk]"
-) -> "list[tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]]":
-    """For each pass: its pose maps, and colour histograms of the person and of the place (picture, feature).
+class Pass(NamedTuple):
+    """What is kept of a pass; None where nobody was found."""
 
-    Each video is looked at once, by the same road as `gaitnet describe`.
-    """
+    maps: "list[np.ndarray]"
+    """Pose maps (time, 17, 17, 16), in parts."""
+    energy_image: "np.ndarray | None"
+    """(1, rows * columns): of silhouettes turned to walk to the right."""
+    colours: "np.ndarray | None"
+    """(picture, feature): histograms of the person."""
+    place: "np.ndarray | None"
+    """(picture, feature): histograms of everything else."""
+
+
+def watched(recognizer: "GaitRecognizer", passes: "Sequence[Walk]") -> list[Pass]:
+    """Look at each video by the same road as `gaitnet describe`, and once more for colours and for silhouettes."""
     from gaitnet.evaluation.passes import frames_in_passes
 
-    found: dict[str, tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]] = {}
+    found: dict[str, Pass] = {}
     videos = list(dict.fromkeys(walk.path for walk in passes))
     with bar("looking at the videos", "videos") as progress:
         for number, video in enumerate(videos, 1):
@@ -94,12 +116,40 @@ def watched(
             people = [one for one in recognizer.describe(video) if one.identification_vector is not None]
             ends = [(walk.first_frame, walk.last_frame or walk.first_frame) for walk in own]
             inside = frames_in_passes(ends, [one.frames for one in people])
-            colours = colours_of(video, people, inside)
-            for walk, parts, (person, place) in zip(own, inside, colours, strict=True):
+            colours, energy = colours_of(video, people, inside), energy_images_of(video, people, inside)
+            for walk, parts, (person, place), image in zip(own, inside, colours, energy, strict=True):
                 maps = [one for track, mask in parts for one in maps_of(people[track], mask)]
-                found[walk.name] = (maps, person, place)
+                found[walk.name] = Pass(maps, image, person, place)
             progress(number, len(videos))
     return [found[walk.name] for walk in passes]
+
+
+def energy_images_of(
+    video: Path, people: "Sequence[Person]", walks: "Sequence[Sequence[tuple[int, np.ndarray]]]"
+) -> "list[np.ndarray | None]":
+    """Gait energy images (1, rows * columns) of walks given as (track, mask of its frames), as walking to the right."""
+    import numpy as np
+
+    from gaitnet.silhouettes import cut_sides, gait_energy_image
+    from gaitnet.video.silhouettes import silhouettes_in_boxes
+
+    boxes: dict[int, dict[int, np.ndarray]] = {}
+    for track, mask in [part for walk in walks for part in walk]:
+        for row in np.flatnonzero(mask):
+            boxes.setdefault(int(people[track].frames[row]), {})[track] = people[track].boxes[row]
+    outlined = silhouettes_in_boxes(video, boxes)
+    images: list[np.ndarray | None] = []
+    for walk in walks:
+        pictures, there = [], []
+        for track, mask in walk:
+            own = outlined[track]
+            inside = np.isin(own.frames, people[track].frames[mask])
+            pictures.append(own.aligned[inside][..., :: -1 if people[track].mirrored else 1])
+            there.append(own.frame_mask[inside])
+        seen = bool(walk) and any(mask.any() for mask in there)
+        image = gait_energy_image(np.concatenate(pictures), np.concatenate(there)) if seen else None
+        images.append(None if image is None else cut_sides(np.round(255 * image).astype(np.uint8)).reshape(1, -1))
+    return images
 
 
 def colours_of(

@@ -5,7 +5,7 @@ a background model that has seen all of its beginning. Before a camera that move
 silhouette. A dark shadow on a wall close by is taken for part of the person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +67,16 @@ def silhouettes_of(
         if track.reason is None:
             for index, box in zip(track.frames.tolist(), track.boxes, strict=True):
                 boxes.setdefault(index, {})[track.track_id] = box
+    return silhouettes_in_boxes(video, boxes, size, rate)
+
+
+def silhouettes_in_boxes(
+    video: str | Path,
+    boxes: Mapping[int, Mapping[int, Float[np.ndarray, "4"]]],
+    size: int = SIZE,
+    rate: float | int = 25.0,
+) -> dict[int, Silhouettes]:
+    """As `silhouettes_of`, for people whose `boxes` (frame -> person -> x0, y0, x1, y1) come from anywhere."""
     found: dict[int, list[tuple[int, np.ndarray, bool]]] = {}
     if not boxes:
         return {}
