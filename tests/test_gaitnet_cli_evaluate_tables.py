@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gaitnet.cli.evaluate_cmu import takes_of
 from gaitnet.cli.evaluate_output import Outcome, Tables, deliver, deliver_tables
 from gaitnet.cli.evaluate_walks import nearest, result_of, svm, unknown
 from gaitnet.datasets.record import Sequence
@@ -208,6 +209,16 @@ def test_plain_tables_carry_rates_and_gaps(tmp_path: Path, capsys):
     assert table[0]["rate"]["value"] == 1
     assert table[1]["rate"] is None
     assert "100.0 %" in (tmp_path / "pose.csv").read_text()
+
+
+def test_the_clips_that_are_searched_for_are_filmed_again_under_harder_conditions():
+    clips = [Sequence(who, "NM", "", None, trial, Path("x.bvh")) for who, trial in
+             (("02", "01"), ("02", "02"), ("06", "01"))]  # fmt: skip
+    takes = takes_of(clips)
+    assert [(take.subject_id, take.sequence, take.view, take.condition) for take in takes] == [
+        ("02", "01", 90.0, "NM"), ("02", "02", 90.0, "NM"), ("06", "01", 90.0, "NM"),
+        ("02", "02", 36.0, "NM"), ("02", "02", 90.0, "CL"), ("02", "02", 90.0, "BG"),
+    ]  # fmt: skip
 
 
 def test_cmu_rows_need_a_second_clip():

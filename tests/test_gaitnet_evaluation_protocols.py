@@ -15,6 +15,7 @@ from gaitnet.evaluation.protocols import (
     CASIA_B_CROSS_VIEW,
     CASIA_B_POOLED,
     CMU,
+    CMU_RENDERED,
     KINECT,
     KTH,
     TUM_GAID_1,
@@ -141,6 +142,18 @@ def test_cmu_first_clip_enrols():
     assert evaluate(CMU, samples, vectors, nearest_neighbour, resamples=50).searches[0].predicted == "10"
 
 
+def test_cmu_clips_searched_for_under_harder_conditions():
+    takes = ((90.0, "NM"), (36.0, "NM"), (90.0, "CL"), (90.0, "BG"))
+    samples = [Sample("02", view=90.0, sequence="01"), Sample("06", view=90.0, sequence="01")]
+    samples += [Sample("02", condition, view=view, sequence="02") for view, condition in takes]
+    vectors = np.array([[1.0, 0], [0, 1], [1, 0.1], [0.1, 1], [1, 0.2], [0.2, 1]])
+    result = evaluate(CMU_RENDERED, samples, vectors, nearest_neighbour, resamples=50)
+    assert [(row.name, row.rank_1.value) for row in result.rows] == [
+        ("other clips", 1.0), ("54 degrees off", 0.0), ("coat", 1.0), ("bag", 0.0),
+    ]  # fmt: skip
+    assert "view 36" in str(CMU_RENDERED)
+
+
 def test_a_clip_filmed_twice_is_one_clip():
     samples = [Sample("02", view=view, sequence=clip) for clip in ("01", "02") for view in (0.0, 90.0)]
     assert Table(samples).clip_order.tolist() == [0, 0, 1, 1]
@@ -257,8 +270,8 @@ def test_open_set_by_protocol():
 
 def test_protocols_print_themselves():
     for protocol in (
-        CASIA_A, CASIA_A_LEAVE_ONE_OUT, CASIA_B, CASIA_B_CROSS_VIEW, CASIA_B_POOLED, CMU, KINECT, KTH, TUM_GAID_1,
-        TUM_GAID_2, UCALGARY, USF,
+        CASIA_A, CASIA_A_LEAVE_ONE_OUT, CASIA_B, CASIA_B_CROSS_VIEW, CASIA_B_POOLED, CMU, CMU_RENDERED, KINECT, KTH,
+        TUM_GAID_1, TUM_GAID_2, UCALGARY, USF,
     ):  # fmt: skip
         text = str(protocol)
         assert text.startswith(protocol.name)

@@ -17,6 +17,7 @@ from gaitnet.walkers.camera import draw_camera, project
 from gaitnet.walkers.dataset import MOMENTS, PELVIS, PICTURE, Sequence
 from gaitnet.walkers.recorded import Walk, names_of, plan_of_clip, plan_of_picture, read_motion, walk_of
 from gaitnet.walkers.recorded_files import make_recorded
+from gaitnet.walkers.walk import CONDITIONS
 from humanpose.skeleton import JOINTS
 
 SMALL: dict[str, Any] = {"size": (48, 64), "frames": 2, "seed": 4}
@@ -61,7 +62,7 @@ def bare(request, monkeypatch):
         return
     monkeypatch.setattr(recorded, "draw_appearance", lambda key, *_: jax.random.key_data(key))
     monkeypatch.setattr(recorded, "draw_scene", lambda key, *_: jax.random.key_data(key))
-    for name, size in (("_crops", 3), ("_around", 4)):
+    for name, size in (("_crops", 5), ("_around", 4)):
         traced = getattr(recorded, name).__wrapped__
         # another function, or what is traced here would be remembered for the test that draws everything
         monkeypatch.setattr(recorded, name, jax.jit(lambda *known, traced=traced: traced(*known), static_argnums=size))
@@ -106,6 +107,16 @@ def test_the_crops_of_a_clip_are_drawn_from_its_number(tmp_path):
     np.testing.assert_allclose(plan.points[0, PELVIS, :2], 0, atol=1e-6)
     np.testing.assert_array_equal(plan.cameras.azimuth, np.full(25, -90))
     np.testing.assert_allclose(plan.cameras.target[:, 0], plan.points[:, PELVIS, 0], atol=1e-5)
+
+
+def test_the_crops_of_a_clip_from_another_view_in_a_coat(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded, "draw_appearance", lambda key, condition: condition)
+    clip = glide(tmp_path / "07_01.bvh")
+    plain = plan_of_clip(clip, 3, False, (48, 36))
+    other = plan_of_clip(clip, 3, False, (48, 36), view=36.0, condition=CONDITIONS.index("CL"))
+    np.testing.assert_array_equal(other.cameras.azimuth, np.full(25, -36))
+    np.testing.assert_array_equal(other.points, plain.points)
+    assert (plain.wear, other.wear) == (CONDITIONS.index("NM"), CONDITIONS.index("CL"))
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from gaitnet.evaluation.runner import Classifier, evaluate, evaluate_open_set
 from gaitnet.evaluation.selection import Protocol, Row, Sample, Select
 
 __all__ = [
-    "CASIA_A", "CASIA_A_LEAVE_ONE_OUT", "CASIA_B", "CASIA_B_CROSS_VIEW", "CASIA_B_POOLED", "CMU", "KINECT", "KTH",
-    "TUM_GAID_1", "TUM_GAID_2", "UCALGARY", "USF",
+    "CASIA_A", "CASIA_A_LEAVE_ONE_OUT", "CASIA_B", "CASIA_B_CROSS_VIEW", "CASIA_B_POOLED", "CMU", "CMU_RENDERED",
+    "KINECT", "KTH", "TUM_GAID_1", "TUM_GAID_2", "UCALGARY", "USF",
     "Classifier", "Protocol", "Result", "Row", "Sample", "Select", "evaluate", "evaluate_open_set", "evaluate_ranked",
 ]  # fmt: skip
 
@@ -45,6 +45,21 @@ CMU = Protocol(
     "first clip of a performer enrols, the others are searched for; performers of a single clip are distractors",
     (Row("other clips", Select(clips=(0, 1)), Select(clips=(1, None))),),
 )
+
+CMU_RENDERED = Protocol(
+    "CMU motion capture, rendered",
+    "as CMU motion capture, from the side; the other clips also from 54 degrees off it, in a coat, with a backpack",
+    tuple(
+        Row(
+            name,
+            Select(conditions=("NM",), views=(90.0,), clips=(0, 1)),
+            Select(conditions=(condition,), views=(view,), clips=(1, None)),
+        )
+        for name, condition, view in (
+            ("other clips", "NM", 90.0), ("54 degrees off", "NM", 36.0), ("coat", "CL", 90.0), ("bag", "BG", 90.0),
+        )
+    ),
+)  # fmt: skip
 
 KTH = Protocol(
     "KTH walking",

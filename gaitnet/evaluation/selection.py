@@ -102,7 +102,8 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
 class Select:
     """Which walks: those that satisfy every field given; None leaves a field open.
 
-    `clips` is a half-open range of the person's own walks in order, (0, 1) for the first, (1, None) for the rest.
+    `views` are degrees; `clips` is a half-open range of the person's own walks in order, (0, 1) for the first,
+    (1, None) for the rest.
     """
 
     conditions: tuple[str, ...] | None = None
@@ -110,6 +111,7 @@ class Select:
     sequences: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
     clips: tuple[int, int | None] | None = None
+    views: tuple[float, ...] | None = None
 
     def mask(self, table: Table) -> Bool[np.ndarray, " sample"]:
         """Mark the walks of `table` that are meant."""
@@ -122,6 +124,8 @@ class Select:
         ):
             if allowed is not None:
                 chosen &= np.isin(column, allowed)
+        if self.views is not None:
+            chosen &= np.isin(table.views, self.views)
         if self.clips is not None:
             first, stop = self.clips
             chosen &= (table.clip_order >= first) & (table.clip_order < (np.inf if stop is None else stop))
@@ -138,6 +142,8 @@ class Select:
             )
             if values is not None
         ]
+        if self.views is not None:
+            named.append(f"view {'/'.join(f'{view:g}' for view in self.views)}")
         if self.clips is not None:
             first, stop = self.clips
             named.append(f"the person's walks from number {first + 1}" + ("" if stop is None else f" to {stop}"))

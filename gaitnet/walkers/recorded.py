@@ -91,7 +91,15 @@ def walk_of(motion: Motion, common: bool, rate: float = RATE, longest: float = L
     return Walk(resample(moved, rate).points, np.asarray(body.radii))
 
 
-def plan_of_clip(path: Path, number: int, common: bool, size: tuple[int, int], rate: float = RATE) -> Plan:
+def plan_of_clip(
+    path: Path,
+    number: int,
+    common: bool,
+    size: tuple[int, int],
+    rate: float = RATE,
+    view: float | int = 90.0,
+    condition: int = 0,
+) -> Plan:
     """What is drawn of a clip as crops: the motion on the body, walking to the right before a camera at its side.
 
     The camera goes along, so that it keeps its direction to the performer's heading.
@@ -102,17 +110,27 @@ def plan_of_clip(path: Path, number: int, common: bool, size: tuple[int, int], r
         common: put the motion on the common body instead of the performer's own.
         size: (height, width) of the crops in pixels.
         rate: pictures a second.
+        view: degrees 0..180 of the camera, 90 from the side, below that from the front.
+        condition: index in `gaitnet.walkers.walk.CONDITIONS`, of what is worn and carried; the motion stays.
     """
     points, radii = walk_of(read_motion(path), common, rate)
     points = points - points[:1, PELVIS] * np.array([1.0, 1.0, 0.0], np.float32)
     key = jax.random.fold_in(jax.random.key(WEAR_STREAM), number)
-    return planned(key, points, radii, size)
+    return planned(key, points, radii, size, view, condition)
 
 
-def planned(key: PRNGKeyArray, points: np.ndarray, radii: np.ndarray, size: tuple[int, int]) -> Plan:
+def planned(
+    key: PRNGKeyArray,
+    points: np.ndarray,
+    radii: np.ndarray,
+    size: tuple[int, int],
+    view: float | int = 90.0,
+    condition: int = 0,
+) -> Plan:
     """A plan of crops of these points (time, point, xyz), along +x, with NumPy leaves; padded to compile once."""
     count = len(points)
-    plan = jax.tree.map(np.asarray, _crops(key, _padded(points), radii, size))
+    drawn = _crops(key, _padded(points), radii, jnp.float32(view), jnp.int32(condition), size)
+    plan = jax.tree.map(np.asarray, drawn)
     cameras = jax.tree.map(lambda leaf: leaf[:count], plan.cameras)
     return plan._replace(points=plan.points[:count], cameras=cameras, seeds=plan.seeds[:count])
 
@@ -122,9 +140,11 @@ def _padded(points: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="size")
-def _crops(key: PRNGKeyArray, points: Array, radii: Array, size: tuple[int, int]) -> Plan:
+def _crops(
+    key: PRNGKeyArray, points: Array, radii: Array, view: Array, condition: Array, size: tuple[int, int]
+) -> Plan:
     of_wear, of_scene, of_camera, of_noise, of_box = jax.random.split(key, 5)
-    tripod = draw_camera(of_camera, 90.0, PICTURE, side=-1.0)
+    tripod = draw_camera(of_camera, view, PICTURE, side=-1.0)
 
     shifts, scales = box_errors(of_box, len(points), 1.0)
 
@@ -137,7 +157,7 @@ def _crops(key: PRNGKeyArray, points: Array, radii: Array, size: tuple[int, int]
     return Plan(
         points,
         radii,
-        draw_appearance(of_wear),
+        draw_appearance(of_wear, condition),
         jax.vmap(camera_at)(points, shifts, scales),
         draw_scene(of_scene),
         seeds,
