@@ -41,7 +41,7 @@ def fit_discriminant(
     centred = vectors - mean[None]
     _, lengths, axes = np.linalg.svd(centred, full_matrices=False)
     share = np.cumsum(lengths**2) / max(float((lengths**2).sum()), 1e-30)
-    most = min(int(np.searchsorted(share, VARIANCE)) + 1, max(len(vectors) - len(people), 1))
+    most = min(int(np.searchsorted(share, VARIANCE)) + 1, max(len(vectors) - len(people), 1), len(lengths))
     components = axes[:most].T
     reduced = centred @ components
     middles = np.zeros((len(people), most))
