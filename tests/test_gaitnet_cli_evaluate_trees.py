@@ -204,6 +204,31 @@ def test_pictures_keep_their_times_where_some_are_lost(tmp_path):
         list(frames_of(walk, 10, []))
 
 
+def test_where_nothing_can_be_read_it_is_said_why(road, tmp_path):
+    casia_b_films(tmp_path / "b", walks=("nm-01", "nm-05"), people=(75, 76))
+    for path in (tmp_path / "b" / "video").iterdir():
+        path.write_bytes(b"no film")
+    text = bad("evaluate", "casia-b", "--root", tmp_path / "b")
+    assert "nobody can be compared" in text
+    assert "cannot be read 8" in text
+    casia_a_pictures(tmp_path / "a", people=1, walks=(1,), directions=("00",))
+    assert "are no silhouettes" in bad("evaluate", "casia-a", "--root", tmp_path / "a", "--silhouettes")
+
+
+def test_a_film_that_is_cut_off_is_used_as_far_as_it_goes_and_counted(road, tmp_path):
+    casia_b_films(tmp_path / "b", walks=("nm-01", "nm-05"), people=(75, 76))
+    path = tmp_path / "b" / "video" / "075-nm-05-036.avi"
+    noise = np.random.default_rng(0)
+    with VideoWriter(path, quality=20) as writer:
+        for _ in range(60):
+            writer.write(noise.integers(0, 80, (48, 64, 3), np.uint8))
+    path.write_bytes(path.read_bytes()[: int(0.7 * path.stat().st_size)])
+    told = document("evaluate", "casia-b", "--root", tmp_path / "b")
+    assert "1 left out (damaged 1)" in " ".join(told["notes"])
+    assert told["described"]["value"] == 1
+    assert "mAP is left out" in " ".join(told["notes"])
+
+
 def test_the_walker_is_who_is_followed_longest():
     def one(track, first, last, reason=None):
         return SimpleNamespace(track=track, frames=np.arange(first, last), reason=reason)

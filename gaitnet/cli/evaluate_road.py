@@ -52,17 +52,13 @@ def follow_all(
         folder: where the walks' vectors are kept; None keeps them nowhere.
 
     """
-    import warnings
-
     from gaitnet.datasets.arrays import source_of
     from gaitnet.datasets.dropped import Dropped
     from gaitnet.kept import Kept
-    from gaitnet.video.read import VideoWarning
 
     kept = Kept(folder, f"road {MADE}, {recognizer.identity}")
     found = []
-    with bar("looking at the walks", "walks") as progress, warnings.catch_warnings():
-        warnings.simplefilter("ignore", VideoWarning)  # thousands of films would tell of the same kind of damage
+    with bar("looking at the walks", "walks") as progress:
         for number, walk in enumerate(walks, 1):
             name = f"{walk.name} {rate:g} {source_of(walk)}"
             record = kept.get(name)
@@ -78,23 +74,32 @@ def follow_all(
 
 
 def follow(recognizer: "GaitRecognizer", walk: "Walk", rate: float | int) -> Followed:
-    """One walk down the road. Who is followed longest is its walker, with all other tracks that do not overlap it."""
+    """One walk down the road. Who is followed longest is its walker, with all other tracks that do not overlap it.
+
+    Damage in a film is told among what is dropped, not warned of: there may be thousands.
+    """
+    import warnings
+
     import numpy as np
 
-    from gaitnet.datasets.dropped import left_out
+    from gaitnet.datasets.dropped import DAMAGED, Dropped, left_out
     from gaitnet.evaluation.controls import shuffled, single_frame
     from gaitnet.video.detect import PersonDetector
+    from gaitnet.video.read import VideoWarning
 
     dropped: list[Dropped] = []
-    try:
-        detector = PersonDetector(recognizer.detector)
-        if walk.kind == "video":
-            detector.prime(walk.path)
-        else:
-            detector.background.prime(frames_of(walk, rate, [], SAMPLES))
-        people = list(recognizer.follow(frames_of(walk, rate, dropped), detector))
-    except ValueError as error:
-        return Followed({}, "cannot be read", [*dropped, left_out(error, walk.name)])
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", VideoWarning)
+        try:
+            detector = PersonDetector(recognizer.detector)
+            if walk.kind == "video":
+                detector.prime(walk.path)
+            else:
+                detector.background.prime(frames_of(walk, rate, [], SAMPLES))
+            people = list(recognizer.follow(frames_of(walk, rate, dropped), detector))
+        except ValueError as error:
+            return Followed({}, "cannot be read", [*dropped, left_out(error, walk.name)])
+    dropped += [Dropped(DAMAGED, str(walk.path), str(one.message)) for one in warned if one.category is VideoWarning]
     own = walker_of(people)
     if not own:
         longest = max(people, key=lambda one: len(one.frames), default=None)
@@ -156,18 +161,23 @@ def frames_of(walk: "Walk", rate: float | int, dropped: "list[Dropped]", most: i
 
 def colours_of(walk: "Walk", rate: float | int, person: "Person") -> "dict[str, np.ndarray]":
     """Histograms (picture, feature) of a few pictures of a walk: of the person, and of the place around."""
+    import warnings
+
     import numpy as np
 
     from gaitnet.evaluation.controls import colour_histograms
+    from gaitnet.video.read import VideoWarning
 
     places = np.unique(np.linspace(0, len(person.frames) - 1, PICTURES).round().astype(int))
     wanted = {int(person.frames[place]): person.boxes[place] for place in places}
     found = []
-    for frame in frames_of(walk, rate, []):
-        if frame.index in wanted:
-            found.append(colour_histograms(frame.image, wanted[frame.index]))
-        if frame.index >= max(wanted):
-            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VideoWarning)  # told when the walk was followed
+        for frame in frames_of(walk, rate, []):
+            if frame.index in wanted:
+                found.append(colour_histograms(frame.image, wanted[frame.index]))
+            if frame.index >= max(wanted):
+                break
     return {PERSON: np.stack([one[0] for one in found]), PLACE: np.stack([one[1] for one in found])}
 
 

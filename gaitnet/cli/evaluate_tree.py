@@ -101,12 +101,13 @@ def _by_road(tree: Tree, keep: Path | None, weights: Path | None) -> Outcome:
     walks = _used(tree)
     recognizer = load(weights)
     seen = follow_all(recognizer, walks, tree.rate, keep)
+    found = remarks(walks, [(one.reason, one.dropped) for one in seen], tree.dropped)
+    _require_some(seen, found)
     results = results_of(tree.protocol, walks, seen, yardstick(weights, recognizer.identity))
     vectors = {"gait": means(seen, GAIT), "shuffled frames": means(seen, MIXED)}
     tables = _tables(tree, walks, results, vectors)
-    notes = tree.notes + remarks(walks, [(one.reason, one.dropped) for one in seen], tree.dropped)
     footer = f"; weights {recognizer.identity}"
-    return Outcome(tree.name, "", LEAD, results, _described(walks, seen), notes, footer, tables)
+    return Outcome(tree.name, "", LEAD, results, _described(walks, seen), tree.notes + found, footer, tables)
 
 
 def _by_silhouettes(tree: Tree, keep: Path | None) -> Outcome:
@@ -119,11 +120,17 @@ def _by_silhouettes(tree: Tree, keep: Path | None) -> Outcome:
     learned = [walk for walk, own in zip(tree.walks, mask, strict=False) if own]
     found = outline_all([*walks, *learned], keep)
     own, others = found[: len(walks)], found[len(walks) :]
+    remarked = remarks([*walks, *learned], [(one.reason, one.dropped) for one in found], tree.dropped)
+    _require_some(own, remarked)
     results, told = results_of(tree.protocol, walks, own, learned, others)
     tables = _tables(tree, walks, results, {"gait energy images": vectors_of(own, ENERGY)})
-    notes = [*tree.notes, told]
-    notes += remarks([*walks, *learned], [(one.reason, one.dropped) for one in found], tree.dropped)
+    notes = [*tree.notes, told, *remarked]
     return Outcome(f"{tree.name}-silhouettes", "", LEAD, results, _described(walks, own), notes, tables=tables)
+
+
+def _require_some(found: Sequence[Any], remarked: list[str]) -> None:
+    if not any(one.arrays for one in found):
+        raise ValueError(f"--root: nobody can be compared with anybody: {'; '.join(remarked)}")
 
 
 def _described(walks: "Sequence[Walk]", found: Sequence[Any]) -> Any:
@@ -145,6 +152,6 @@ def _tables(tree: Tree, walks: "Sequence[Walk]", results: dict[str, Any], vector
     tables = [by_probe_view(method, result) for method, result in list(results.items())[:2]]
     try:
         tables.append(ranked(tree.ranked, walks, vectors))
-    except ValueError as error:
-        tree.notes.append(f"{tree.ranked.name} is left out: {error}")
+    except ValueError:
+        tree.notes.append(f"{tree.ranked.name} is left out: there are not the walks for it.")
     return tables

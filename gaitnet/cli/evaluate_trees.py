@@ -47,7 +47,9 @@ def casia_a(
     folder = next((one for one in (root / Name.CASIA_A.value,) if one.is_dir()), root)
     dropped: list[Dropped] = []
     pictures = (folder / FOLDERS[1]).is_dir() and not silhouettes
-    walks = read_casia_a(folder, "frames" if pictures else "silhouettes" if silhouettes else None, dropped)
+    walks = read_casia_a(folder, "frames" if pictures else None, dropped)
+    if silhouettes and walks[0].kind != "silhouettes":
+        raise ValueError(f"--silhouettes: the pictures in {folder} are no silhouettes; leave it out")
     tree = Tree(
         "casia-a", "CASIA-A", CASIA_A_LEAVE_ONE_OUT if leave_one_out else CASIA_A, walks, dropped,
         f"casia-a --root {root}{' --leave-one-out' if leave_one_out else ''}", "Wang, Tan, Ning, Hu, PAMI 2003",
