@@ -44,7 +44,8 @@ def casia_a(
     from gaitnet.evaluation.protocols import CASIA_A, CASIA_A_LEAVE_ONE_OUT
 
     folder_for(output)
-    folder = next((one for one in (root / Name.CASIA_A.value,) if one.is_dir()), root)
+    named = root / Name.CASIA_A.value  # its pictures and its silhouettes lie in folders of their own
+    folder = named if named.is_dir() else root
     dropped: list[Dropped] = []
     pictures = (folder / FOLDERS[1]).is_dir() and not silhouettes
     walks = read_casia_a(folder, "frames" if pictures else None, dropped)
