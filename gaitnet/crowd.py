@@ -149,6 +149,25 @@ def tum_gaid_entries(subjects: Sequence[int], second_session: bool = False) -> l
     return entries
 
 
+def casia_b_entries(subjects: Sequence[int], views: Sequence[float | int]) -> list[Entry]:
+    """Walks named as CASIA-B's test walks: nm-01 to nm-06, bg-01 (backpack), bg-02 (hand bag), cl-01 and cl-02 (coat).
+
+    Person by person and view by view (degrees). Unlike the data set's, where eleven cameras see one walk, every view
+    has a walk of its own; those of odd number go to the right of the picture, those of even number to the left.
+    """
+    walks = [(f"nm-{take:02d}", "NM", "NM", take) for take in range(1, 7)]
+    walks += [("bg-01", "BG", "BP", 1), ("bg-02", "BG", "HB", 2), ("cl-01", "CL", "CL", 1), ("cl-02", "CL", "CL", 2)]
+    return [
+        Entry(
+            WalkPlan(subject, drawn, 0, float(view), take, to_left=take % 2 == 0),
+            Sample(subject_name(subject), condition, "", float(view), name, "test"),
+        )
+        for subject in subjects
+        for view in views
+        for name, condition, drawn, take in walks
+    ]
+
+
 def _mean_vectors(gait: Descriptor, walks: Sequence[Sequence[np.ndarray]]) -> Float[np.ndarray, "walk size"]:
     """A vector a walk, the mean over its windows; always for TOGETHER walks, so that one size is compiled."""
     padded = [*walks, *[walks[-1]] * (TOGETHER - len(walks))]

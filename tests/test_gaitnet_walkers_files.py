@@ -1,7 +1,8 @@
-"""Walkers written in four layouts and read back by other programs' readers, and never half."""
+"""Walkers written in six layouts and read back by other programs' readers, and never half."""
 
 import json
 import pickletools
+from collections import Counter
 from typing import Any
 
 import av
@@ -10,9 +11,14 @@ import jax
 import numpy as np
 import pytest
 
+from gaitnet.datasets.casia_a import missing_of_casia_a, read_casia_a
+from gaitnet.datasets.casia_b import read_casia_b
+from gaitnet.datasets.tum_gaid import read_tum_gaid
 from gaitnet.walkers import files, layouts
+from gaitnet.walkers.dataset import Sequence
 from gaitnet.walkers.files import align_silhouette
 from gaitnet.walkers.layouts import make_walkers
+from gaitnet.walkers.walk import CONDITIONS
 from humanpose.skeleton import JOINTS
 
 pytestmark = pytest.mark.usefixtures("lightly_compiled")
@@ -114,7 +120,7 @@ def test_an_interrupted_walk_leaves_nothing(tmp_path, monkeypatch):
         make_walkers(tmp_path, "casia-b", **SMALL)
     with pytest.raises(KeyboardInterrupt):
         files.write_video(tmp_path / "a.mp4", jax.random.key(0), 0, 1, 0, 90.0, 3)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "walkers.json"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"walkers.json", "README.txt"}
 
 
 def test_photographs_stand_behind_the_walkers(tmp_path, videos):
@@ -131,9 +137,48 @@ def test_photographs_stand_behind_the_walkers(tmp_path, videos):
         make_walkers(tmp_path / "walkers", "tum-gaid", **SMALL)
 
 
+@pytest.fixture
+def drawn_at_once(monkeypatch):
+    """Walks of two blank pictures each: where files lie is asked, not what they show."""
+
+    def blank(size, **_):
+        yield Sequence(
+            np.zeros((2, *size, 3), np.uint8), np.ones((2, *size), np.float32), np.zeros((2, 16, 2)),
+            np.ones((2, 16), bool), np.zeros((2, 23, 3)),
+        )  # fmt: skip
+
+    monkeypatch.setattr(layouts, "stream_sequence", blank)
+    monkeypatch.setattr(files, "stream_sequence", lambda *about, **_: blank(about[8]))
+
+
+def test_trees_are_read_as_the_data_sets_that_they_stand_in_for(tmp_path, drawn_at_once):
+    drawn = {**SMALL, "conditions": CONDITIONS, "subjects": 4}
+    make_walkers(tmp_path / "a", "casia-a", **drawn, views=(0, 45.0, 90))
+    walks = read_casia_a(tmp_path / "a", "frames", told := [])
+    assert (len(walks), missing_of_casia_a(walks), told) == (48, ["people: 4 of 20"], [])
+    make_walkers(tmp_path / "b", "casia-b-video", **drawn, views=(36.0, 90.0), first=73)
+    walks = read_casia_b(tmp_path / "b", dropped=told)
+    assert (len(walks), {walk.kind for walk in walks}, told) == (80, {"video"}, [])
+    assert {walk.subject_id for walk in walks if walk.part == "test"} == {"075", "076"}
+    make_walkers(tmp_path / "t", "tum-gaid", **{**drawn, "subjects": 8}, second_session=True)
+    walks = read_tum_gaid(tmp_path / "t", dropped=told)
+    assert (len(walks), told) == (160, [])
+    assert Counter(walk.part for walk in walks) == {"train": 40, "validation": 20, "test": 100}
+    assert {walk.sequence for walk in walks if walk.session == "2" and walk.condition == "BG"} == {"b03", "b04"}
+    for tree in ("a", "b", "t"):
+        assert "synthetic" in (tmp_path / tree / "README.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"layout": "casia"}, "layout"), ({"conditions": ("BG",)}, "conditions"), ({"frames": 0}, "frames")],
+    [
+        ({"layout": "casia"}, "layout"),
+        ({"conditions": ("BG",)}, "conditions"),
+        ({"frames": 0}, "frames"),
+        ({"layout": "casia-a", "views": (54.0,)}, "0, 45, 90 degrees"),
+        ({"second_session": True}, "second session"),
+        ({"layout": "casia-b", "first": 990, "subjects": 20}, "first"),
+    ],
 )
 def test_wrong_arguments_are_named(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -30,7 +30,7 @@ def test_the_ten_lines_of_python_run(place, monkeypatch, capsys):
 
 def commands(text: str) -> set[str]:
     """The commands of `gaitnet` that a text names."""
-    return set(re.findall(r"\bgaitnet ((?:gallery|walkers|evaluate|datasets) [a-z]+|[a-z]+)\b", text))
+    return set(re.findall(r"\bgaitnet ((?:gallery|walkers|evaluate|datasets) [a-z]+(?:-[a-z]+)*|[a-z]+)\b", text))
 
 
 def test_every_command_that_the_documents_name_is_there():

@@ -7,7 +7,9 @@ from gaitnet.cli.evaluate_cmu import cmu
 from gaitnet.cli.evaluate_kth import kth
 from gaitnet.cli.evaluate_pose import pose
 from gaitnet.cli.evaluate_skeletons import kinect, ucalgary
+from gaitnet.cli.evaluate_trees import casia_a, casia_b, folder, tum_gaid
 from gaitnet.cli.evaluate_walkers import walkers
+from gaitnet.cli.evaluate_walkers_grid import walkers_grid
 
 evaluate_commands = typer.Typer(no_args_is_help=True, help="Measure how often it is right: rates, intervals, controls.")
 
@@ -24,3 +26,8 @@ evaluate_commands.command()(pose)
 evaluate_commands.command()(walkers)
 evaluate_commands.command()(kinect)
 evaluate_commands.command()(ucalgary)
+evaluate_commands.command("casia-a")(casia_a)
+evaluate_commands.command("casia-b")(casia_b)
+evaluate_commands.command("tum-gaid")(tum_gaid)
+evaluate_commands.command()(folder)
+evaluate_commands.command("walkers-grid")(walkers_grid)

@@ -23,6 +23,7 @@ class Outcome:
 
     `results`: method -> result, all of one protocol; the first is what counts, the others stand beside it. `described`:
     share of the walks that gave a vector. `notes` must not be missed; `footer` names the command and the data's terms.
+    `tables` (caption, header, lines; cells may be `Rate`) say more of the same walks than the protocol's own does.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Outcome:
     described: "Rate | None" = None
     notes: list[str] = field(default_factory=list)
     footer: str = ""
+    tables: list[tuple[str, list[str], list[list[Any]]]] = field(default_factory=list)
 
 
 def folder_for(output: Path | None) -> Path | None:
@@ -52,6 +54,8 @@ def deliver(outcome: Outcome, output: Path | None, as_json: bool) -> None:
         return
     header, lines = comparison(outcome)
     table(header, lines, title=outcome.title)
+    for caption, header, lines in outcome.tables:
+        table(header, [[_text(cell) for cell in line] for line in lines], title=caption)
     if outcome.described is not None:
         say(f"walks described: {outcome.described}, {_count(outcome.described)}")
     for text in (*outcome.notes, *next(iter(outcome.results.values())).notes):
@@ -84,6 +88,14 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "described": None if outcome.described is None else asdict(outcome.described),
         "methods": {method: _with_evidence(result) for method, result in outcome.results.items()},
         "notes": outcome.notes,
+        **({"tables": _as_records(outcome.tables)} if outcome.tables else {}),
+    }
+
+
+def _as_records(tables: list[tuple[str, list[str], list[list[Any]]]]) -> dict[str, list[dict[str, Any]]]:
+    return {
+        caption: [dict(zip(header, (_value(cell) for cell in line), strict=True)) for line in lines]
+        for caption, header, lines in tables
     }
 
 
@@ -140,10 +152,9 @@ class Tables:
 def deliver_tables(found: Tables, output: Path | None, as_json: bool) -> None:
     """As `deliver`, for what is no protocol."""
     written: list[Path] = []
-    document: dict[str, Any] = {"evaluation": found.name, **found.facts, "notes": found.notes, "tables": {
-        caption: [dict(zip(header, (_value(cell) for cell in line), strict=True)) for line in lines]
-        for caption, header, lines in found.tables
-    }}  # fmt: skip
+    document: dict[str, Any] = {
+        "evaluation": found.name, **found.facts, "notes": found.notes, "tables": _as_records(found.tables),
+    }  # fmt: skip
     if found.measures is not None:
         header, lines = found.measures
         document["measures"] = [dict(zip(header, line, strict=True)) for line in lines]
@@ -202,6 +213,8 @@ def _write(outcome: Outcome, folder: Path) -> list[Path]:
 
     written = [write_json(folder / f"{outcome.name}.json", summary(outcome))]
     written.append(write_csv(folder / f"{outcome.name}.csv", *searches(outcome)))
-    page = result_page(outcome.title, outcome.lead, outcome.results, outcome.described, outcome.notes, outcome.footer)
+    page = result_page(
+        outcome.title, outcome.lead, outcome.results, outcome.described, outcome.notes, outcome.footer, outcome.tables
+    )
     written.append(page.write(folder / f"{outcome.name}.html"))
     return written

@@ -17,8 +17,12 @@ def result_page(
     described: "Rate | None" = None,
     notes: Sequence[str] = (),
     footer: str = "",
+    tables: Sequence[tuple[str, list[str], list[list[Any]]]] = (),
 ) -> "Page":
-    """A page of one protocol's results by method; the first method is what counts, the others stand beside it."""
+    """A page of one protocol's results by method; the first method is what counts, the others stand beside it.
+
+    `tables` (caption, header, lines) come before the rows.
+    """
     from gaitnet.evaluation.report import Page
 
     first = next(iter(results.values()))
@@ -32,6 +36,8 @@ def result_page(
     page.tiles(tiles)
     for text in (*notes, *first.notes):
         page.note(text)
+    for caption, header, lines in tables:
+        page.table(header, lines, caption=caption)
     for place in range(len(first.rows)):
         _row(page, {method: result.rows[place] for method, result in results.items()}, first)
     return page.heading("Protocol").preformatted(str(first.protocol), "protocol").footer(footer)

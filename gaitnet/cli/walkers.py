@@ -19,7 +19,9 @@ class Layout(StrEnum):
     """How the files lie."""
 
     VIDEO = "video"
+    CASIA_A = "casia-a"
     CASIA_B = "casia-b"
+    CASIA_B_VIDEO = "casia-b-video"
     TUM_GAID = "tum-gaid"
     OPENGAIT = "opengait"
 
@@ -47,6 +49,12 @@ def make(
     count: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="How many people.", show_default=str(PEOPLE))
     ] = None,
+    first: Annotated[
+        int, typer.Option("--first", min=1, max=999, help="Number of the first; from 75 on of CASIA-B's test.")
+    ] = 1,
+    second_session: Annotated[
+        bool, typer.Option("--second-session", help="tum-gaid: also everybody's walks of another day.")
+    ] = False,
     view: Annotated[
         list[float] | None,
         typer.Option(min=0, max=180, help="Degrees: 0 towards the camera, 90 from the side; repeatable (else 90)."),
@@ -78,12 +86,13 @@ def make(
     """Draw synthetic walkers into a folder; what is there already is kept, so an interrupted run goes on.
 
     video: DIR/PERSON/CONDITION-SESSION/VIEW.mp4 and .json (identity, joints, boxes).
-    casia-b: silhouettes. tum-gaid: frames. opengait: aligned silhouettes, pickled.
+    casia-b: silhouettes. casia-b-video: the films of the same walks. casia-a, tum-gaid: pictures, and its lists of
+    people. opengait: aligned silhouettes, pickled. A README in each says that these people are synthetic.
     --motion: DIR/PERFORMER/CLIP/VIEW.mp4 and .json, of the motion that was recorded.
 
     [bold]Examples[/]
     gaitnet walkers make walkers/
-    gaitnet walkers make casia/ --format casia-b --count 10 --view 0 --view 90
+    gaitnet walkers make casia/ --format casia-b --count 10 --first 75 --view 0 --view 90
     gaitnet walkers make coats/ --condition NM --condition CL --seed 7 --json
     gaitnet walkers make street/ --backgrounds photos/ --view 54 --view 90
     gaitnet walkers make real/ --motion 07_01.amc --motion 35_02.bvh --view 90
@@ -91,7 +100,8 @@ def make(
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"DIR: expected a folder, but {folder} is a file")
     if motion:
-        drawn = {"--count": count, "--condition": condition, "--format": None if layout is Layout.VIDEO else layout}
+        drawn = {"--count": count, "--condition": condition, "--format": None if layout is Layout.VIDEO else layout,
+                 "--first": first > 1, "--second-session": second_session}  # fmt: skip
         senseless = [name for name, value in drawn.items() if value]
         if senseless:
             raise ValueError(f"{', '.join(senseless)}: only for generated walkers, not with --motion; leave it out")
@@ -107,7 +117,8 @@ def make(
     from gaitnet.walkers.walk import CONDITIONS
 
     conditions, views, how = tuple(condition or CONDITIONS), tuple(view or (90.0,)), LAYOUTS[layout.value]
-    walks = sum(name in conditions for _, name, _ in how.walks)
+    planned = [*how.walks, *(how.again if second_session else ())]
+    walks = sum(name in conditions for _, name, _ in planned)
     total = count * walks * (1 if how.one_view else len(views))
     done: list[Path] = []
     with bar(f"drawing walkers in {folder}", "walks") as progress:
@@ -129,6 +140,8 @@ def make(
             shutter=shutter,
             backgrounds=backgrounds,
             on_walk=written,
+            first=first,
+            second_session=second_session,
         )
     if not done:
         raise ValueError(f"--condition: {layout.value} has no walks of {', '.join(conditions)}; see --help")

@@ -3,6 +3,7 @@
 Reading a data set looks at names only; loading opens what they name. Frames that cannot be used are left out and told.
 """
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,24 @@ def load_frames(
 def source_files(walk: Sequence) -> list[Path]:
     """The files that a walk is read from."""
     return frame_files(walk.path) if walk.path.is_dir() else [walk.path]
+
+
+def source_of(walk: Sequence, settings: str = "") -> str:
+    """A digest of what a walk is made of: its files by names, lengths and times, which of their frames, and settings.
+
+    Raises:
+        ValueError: a file is not there or cannot be looked at.
+
+    """
+    about = f"{walk.kind} {walk.first_frame} {walk.last_frame} {settings}"
+    digest = hashlib.blake2b(about.encode(), digest_size=16)
+    for path in source_files(walk):
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        digest.update(repr((path.name, found.st_size, found.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 def _files(walk: Sequence) -> list[Path]:

@@ -116,6 +116,14 @@ def read_pictures(
         careful: decode every JPEG a second time, to find wrong bytes in its middle.
 
     """
+    for _, picture in numbered_pictures(files, dropped, careful):
+        yield picture
+
+
+def numbered_pictures(
+    files: Sequence[Path], dropped: list[Dropped], careful: bool = False
+) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"]]]:
+    """As `read_pictures`, each picture with the number in its file's name."""
     size: tuple[int, ...] | None = None
     for file in files:
         try:
@@ -127,7 +135,8 @@ def read_pictures(
         if picture.shape != size:
             dropped.append(Dropped(SIZE, str(file), _sizes(picture.shape, size)))
         else:
-            yield picture
+            match = _NUMBERED.fullmatch(file.stem)
+            yield int(match[2]) if match else 0, picture
 
 
 def _decoded(file: Path, careful: bool) -> UInt8[np.ndarray, "height width 3"]:

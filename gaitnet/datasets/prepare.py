@@ -5,7 +5,6 @@ says what it was made of; a run that was killed goes on after those that are sou
 """
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gaitnet.datasets.arrays import load_keypoints, load_silhouettes, source_files
+from gaitnet.datasets.arrays import load_keypoints, load_silhouettes, source_of
 from gaitnet.datasets.dropped import EMPTY, MEANING, NAME, Dropped, WalkError, left_out
 from gaitnet.datasets.prepared import FORMAT, INDEX, REPORT, read_index
 from gaitnet.datasets.record import Sequence as Walk
@@ -146,7 +145,7 @@ def _prepare_named(walk: Walk, folder: Path, size: int) -> tuple[dict[str, Any] 
     path = folder / f"{walk.name}.npz"
     told: list[Dropped] = []
     try:
-        about: dict[str, Any] = {**_described(walk), "source": _source(walk, size)}
+        about: dict[str, Any] = {**_described(walk), "source": source_of(walk, str(size))}
         before = _there(path, about)
         if before is not None:
             return (
@@ -193,18 +192,6 @@ def _keypoints(walk: Walk) -> dict[str, np.ndarray]:
 def _described(walk: Walk) -> dict[str, Any]:
     told = asdict(walk)
     return {key: told[key] for key in ("subject_id", "condition", "session", "view", "sequence", "part", "kind")}
-
-
-def _source(walk: Walk, size: int) -> str:
-    """By what a walk's files are known: their names, lengths and times."""
-    digest = hashlib.blake2b(f"{walk.kind} {walk.first_frame} {walk.last_frame} {size}".encode(), digest_size=16)
-    for path in source_files(walk):
-        try:
-            about = path.stat()
-        except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-        digest.update(repr((path.name, about.st_size, about.st_mtime_ns)).encode())
-    return digest.hexdigest()
 
 
 def _there(path: Path, about: dict[str, Any]) -> dict[str, Any] | None:

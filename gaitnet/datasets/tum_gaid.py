@@ -15,6 +15,8 @@ from gaitnet.datasets.record import Sequence, require_unique
 CONDITIONS = {"n": "NM", "b": "BG", "s": "SH"}
 FIRST_SESSION = {"n": 6, "b": 2, "s": 2}
 """Walks of each kind in the first session; the numbers go on in the second."""
+RATE = 30.0
+"""Pictures a second, about."""
 SUBJECTS, AGAIN = 305, 32
 LISTS = {"train": "tumgaidtrainids.lst", "validation": "tumgaidvalids.lst", "test": "tumgaidtestids.lst"}
 """Part -> the published list of its people. 10, 6 and 16 of the 32 who came again, p001-p032, are in them: no rule by

@@ -150,15 +150,15 @@ def write_silhouettes(folder: str | Path, stem: str, parts: Iterator[Sequence]) 
                 _write_picture(temporary / f"{stem}-{number:03d}.png", (silhouette > 0.5).astype(np.uint8) * 255)
 
 
-def write_frames(folder: str | Path, parts: Iterator[Sequence]) -> None:
-    """One walk as a TUM-GAID folder of pictures, 001.jpg.."""
+def write_frames(folder: str | Path, parts: Iterator[Sequence], before: str = "", suffix: str = ".jpg") -> None:
+    """One walk as a folder of pictures, as TUM-GAID's 001.jpg..; `before` stands before the numbers."""
     with _whole(Path(folder)) as temporary:
         temporary.mkdir()
         number = 0
         for part in parts:
             for frame in np.asarray(part.frames):
                 number += 1
-                _write_picture(temporary / f"{number:03d}.jpg", frame[..., ::-1])
+                _write_picture(temporary / f"{before}{number:03d}{suffix}", frame[..., ::-1])
 
 
 def write_opengait(path: str | Path, parts: Iterator[Sequence]) -> None:
@@ -188,6 +188,12 @@ def read_photographs(folder: Path) -> UInt8[np.ndarray, "photograph 240 320 3"]:
     if not found:
         raise ValueError(f"backgrounds: expected a folder with pictures, {folder} has none that can be read")
     return np.stack(found).astype(np.uint8)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """A text file, as lists of people and what a folder says of itself; one that is there is replaced."""
+    with _whole(Path(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def same_as_before(path: Path, settings: dict[str, Any]) -> None:
