@@ -16,8 +16,9 @@ from gaitnet.pose_maps import GRID, WIDTH
 from humanpose.checkpoint import flatten
 from train import gait
 from train.__main__ import app
-from train.config import GAIT_PRESETS, GaitTaskConfig, OptimizerConfig
+from train.config import OptimizerConfig
 from train.export import export_run
+from train.gait_config import GAIT_PRESETS, GaitTaskConfig
 from train.loop import fit
 from train.teacher import FITS, take_over, teacher_of
 

@@ -25,7 +25,7 @@ def recognized(shapes: "Shapes", layers: int | None, unit: Unit | None) -> "Reco
     from humanpose.weights import TRAINER_ONLY, KeyTable, Made
     from humanpose.weights.recognize import Recognized
 
-    config = gaitnn_names.config_of(shapes, layers, unit and unit.value)
+    config = gaitnn_names.config_of(shapes, layers, unit and ("LSTM" if unit is Unit.LSTM else "GRU"))
     made = {path: Made((name,)) for path, name in gaitnn_names.sources(config, shapes).items()}
     silent = not any(path.startswith("recurrent/") for path in made)
     keys = KeyTable({}, TRAINER_ONLY, made=made, dead=gaitnn_names.DEAD, partial=silent)
