@@ -1,6 +1,6 @@
 """What each recipe of the gait task is worth after a short training: rank-1 of walkers of whom nothing was learned.
 
-    python benchmarks/gait_recipes.py [--steps 1500] [--run runs/recipes] [--arms NAME ...]
+    python benchmarks/gait_recipes.py [--steps 300] [--run runs/recipes] [--arms NAME ...]
 
 One network for each recipe, all with the same start, crowd and number of steps. What is trained is a SkeletonGRU, the
 half of GaitNN that recipes differ in: it reads joints as numbers, and a CPU can show it far more walks than maps.
@@ -43,7 +43,7 @@ def main() -> None:
     """Train and measure the arms, and print a line for each."""
     known = arms()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--run", type=Path, default=Path("runs/recipes"), help="folder of the runs")
     parser.add_argument("--arms", nargs="+", choices=list(known), default=list(known), metavar="NAME")
     arguments = parser.parse_args()

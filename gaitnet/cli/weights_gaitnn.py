@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gaitnet.models.gaitnn import GaitNNConfig
+    from gaitnet.recurrent import RecurrentUnit
     from humanpose.weights import Shapes
     from humanpose.weights.recognize import Recognized
 
@@ -25,7 +26,8 @@ def recognized(shapes: "Shapes", layers: int | None, unit: Unit | None) -> "Reco
     from humanpose.weights import TRAINER_ONLY, KeyTable, Made
     from humanpose.weights.recognize import Recognized
 
-    config = gaitnn_names.config_of(shapes, layers, unit and ("LSTM" if unit is Unit.LSTM else "GRU"))
+    asked: RecurrentUnit | None = None if unit is None else ("LSTM" if unit is Unit.LSTM else "GRU")
+    config = gaitnn_names.config_of(shapes, layers, asked)
     made = {path: Made((name,)) for path, name in gaitnn_names.sources(config, shapes).items()}
     silent = not any(path.startswith("recurrent/") for path in made)
     keys = KeyTable({}, TRAINER_ONLY, made=made, dead=gaitnn_names.DEAD, partial=silent)
