@@ -11,7 +11,7 @@ percent points (one seed, the same people for all). A run that was interrupted g
 
 import argparse
 import dataclasses
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from train import gait
@@ -51,19 +51,21 @@ def main() -> None:
         parser.error(f"--steps: expected 2 or more, got {arguments.steps}")
     evaluate = gait.make_evaluation(GAIT_PRESETS["walkers"], subjects=PEOPLE)
     print(f"{'recipe':28} walks a step   mean  by condition, after {arguments.steps} steps")
+    told("untrained", 0, evaluate(gait.new_model(known["walkers"])))
     for name in arguments.arms:
         config = dataclasses.replace(known[name], steps=arguments.steps)
-        begun = time.perf_counter()
         trained = fit(
             gait.new_model(config), gait.make_loss(config), gait.make_batches(config), optimizer=config.optimizer,
             steps=config.steps, directory=arguments.run / name.replace(", ", "-").replace(" ", "-"),
             config=dataclasses.asdict(config), seed=config.seed, save_every=500,
         )  # fmt: skip
-        rates = {key.removeprefix("rank1_"): 100 * rate for key, rate in evaluate(trained).items()}
-        told = "  ".join(f"{condition} {rate:.1f}" for condition, rate in rates.items())
-        seconds = time.perf_counter() - begun
-        mean = sum(rates.values()) / len(rates)
-        print(f"{name:28} {config.people * config.walks:12} {mean:6.1f}  {told}  ({seconds:.0f} s)", flush=True)
+        told(name, config.people * config.walks, evaluate(trained))
+
+
+def told(name: str, walks: int, rates: Mapping[str, float]) -> None:
+    """Print a row of the table: rank-1 in percent, over all conditions and in each."""
+    each = "  ".join(f"{key.removeprefix('rank1_')} {100 * rate:.1f}" for key, rate in rates.items())
+    print(f"{name:28} {walks:12} {100 * sum(rates.values()) / len(rates):6.1f}  {each}", flush=True)
 
 
 if __name__ == "__main__":
