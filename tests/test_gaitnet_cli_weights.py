@@ -15,7 +15,6 @@ from stand_ins import bad, document, everything, good, run
 from weights_files import write_keras, write_v1, write_v2
 from weights_files_torch import T7, text_op, write_pth
 
-from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
 from humanpose import checkpoint
 from humanpose.checkpoint import MANIFEST, WEIGHTS
 from humanpose.estimator import HumanPoseNN
@@ -24,7 +23,6 @@ from humanpose.models.mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from humanpose.models.part_detector import PartDetector, PartDetectorConfig
 from humanpose.weights import inception_resnet, mobilenet_v2, part_detector, part_detector_torch7, recognize
 
-VARIABLES = json.loads((Path(__file__).parent / "golden" / "gait_variables.json").read_text())
 WIDTH = 0.35
 
 
@@ -103,39 +101,6 @@ def test_a_part_detector_of_torch7_becomes_a_pose_network(place, monkeypatch):
     stored, _ = checkpoint.load("weights/pose")
     for path, array in stored.items():
         assert np.all(array == constant(path.split("/")[-1] if "/norm/" in path else path)), path
-
-
-def gait_arrays(recurrent: bool) -> dict[str, np.ndarray]:
-    listed = VARIABLES["model_variables"] + (VARIABLES["GRU"] if recurrent else [])
-    return {name: np.full(shape, constant(name), np.float32) for name, shape in listed}
-
-
-def loaded_gait(folder):
-    return checkpoint.load_model(folder, GaitNNConfig, lambda config: GaitNN(config, rngs=nnx.Rngs(0)))[0]
-
-
-def test_gaitnn_comes_without_its_dead_blocks(place):
-    head = {"GaitNN/Logits/fully_connected/weights": (512, 5), "GaitNN/Logits/fully_connected/biases": (5,)}
-    arrays = gait_arrays(True) | {name: np.full(shape, constant(name), np.float32) for name, shape in head.items()}
-    write_v1(Path("H3.6m-GRU-1.ckpt"), arrays, compress=True, block_size=1 << 18)
-    told = document("weights", "convert", "H3.6m-GRU-1.ckpt", "--to", "weights/gait", "--layers", "2")
-    assert (told["network"], len(told["dead"]), told["drawn"], told["rounding"]) == ("gaitnn", 90, [], None)
-    assert (len(told["filled"]), told["found"]) == (138 - 90 + 4 + 2, 138 + 4 + 2)
-    model = loaded_gait("weights/gait")
-    assert (model.config.layers, model.config.subjects) == (2, 5)
-    gates = "GaitNN/Recurrent/rnn/multi_rnn_cell/cell_0/gru_cell/gates/kernel"
-    for cell in model.recurrent.cells:
-        assert np.all(cell.gates_kernel[...] == constant(gates))
-    with np.load(Path("weights/gait", WEIGHTS), allow_pickle=False) as archive:
-        assert archive["dense/kernel"].dtype == np.float32
-
-
-def test_gaitnn_without_recurrent_layers_says_so(place):
-    write_v1(Path("x.ckpt"), gait_arrays(False), compress=True, block_size=1 << 18)
-    done = run("weights", "convert", "x.ckpt", "--to", "weights/gait")
-    assert done.exit_code == 0, done.output
-    assert "no recurrent layers: 4 parameters of theirs were drawn anew" in done.stderr
-    assert np.std(np.asarray(loaded_gait("weights/gait").recurrent.cells[0].gates_kernel[...])) > 0.01
 
 
 def test_a_trunk_is_converted_with_a_table_of_80_columns(place, trunk):
@@ -272,6 +237,7 @@ def test_wrong_files_and_wishes_are_refused_in_a_sentence(place, trunk):
         ((trunk, "--network", "part_detector"), "not of part_detector but those of mobile_trunk"),
         ((trunk, "--network", "gaitnn"), "of a GaitNN"),
         ((trunk, "--layers", "2"), "--layers: only GaitNN"),
+        ((trunk, "--unit", "LSTM"), "--unit: only GaitNN"),
         (("gait.ckpt", "--network", "mobile_trunk"), "not of mobile_trunk but those of gaitnn"),
         (("gait.ckpt",), "of a GaitNN"),
     ):

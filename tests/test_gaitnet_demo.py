@@ -20,7 +20,7 @@ from gaitnet.unknown import OpenSet, search_open_set, thresholds_of
 from gaitnet.walkers import crossing
 from gaitnet.walkers.walks import DEMO, EVALUATION, STRANGERS, Crowd, WalkPlan
 from humanpose.skeleton import INDEX
-from train.config import GAIT_PRESETS
+from train.gait_config import GAIT_PRESETS
 from train.strangers import make_strangers, plan_strangers
 
 FRAMES = 24

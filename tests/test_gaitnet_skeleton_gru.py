@@ -1,7 +1,7 @@
 """SkeletonGRU against a float64 twin, and its promises about padding; that GaitNN can learn from it."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +16,9 @@ from gaitnet.pose_maps import GRID, WIDTH
 from humanpose.checkpoint import flatten
 from train import gait
 from train.__main__ import app
-from train.config import GAIT_PRESETS, GaitTaskConfig, OptimizerConfig
+from train.config import OptimizerConfig
 from train.export import export_run
+from train.gait_config import GAIT_PRESETS, GaitTaskConfig
 from train.loop import fit
 from train.teacher import FITS, take_over, teacher_of
 
@@ -92,7 +93,7 @@ def simple_walks():
 def teacher_run(tmp_path_factory, lightly_compiled, simple_walks):
     folder = tmp_path_factory.mktemp("teacher")
     config = replace(STUDENT, network="SkeletonGRU", distil=False, steps=2)
-    settings = {"task": "gait", "preset": "skeleton", **vars(config), "optimizer": vars(config.optimizer)}
+    settings = {"task": "gait", "preset": "skeleton", **asdict(config)}
     fit(
         gait.new_model(config), gait.make_loss(config), gait.make_batches(config), optimizer=config.optimizer,
         steps=2, directory=folder, config=settings, seed=1,

@@ -57,11 +57,11 @@ def test_shipped_weights_belong_together():
 @pytest.mark.parametrize("name", [folder.name for folder in (ROOT / "checkpoints").iterdir() if folder.is_dir()])
 def test_a_card_tells_commands_that_there_are(name):
     """What a card says of its training can be done with this code: its preset exists and takes those settings."""
-    from train import config
+    from train import config, gait_config
 
     manifest = checkpoint.load(checkpoint.find(name))[1]
     training = manifest["card"]["training"]
-    presets = getattr(config, f"{training['task'].upper()}_PRESETS")
+    presets = getattr(gait_config if training["task"] == "gait" else config, f"{training['task'].upper()}_PRESETS")
     assert training["preset"] in presets
     known = set(presets[training["preset"]].__dataclass_fields__)
     extra = {"task", "preset", "init", "step", "walks_sha256", "real_sha256", "teacher", "trunk"}

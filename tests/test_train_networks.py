@@ -18,17 +18,10 @@ from humanpose.models.inception_resnet import InceptionResNet
 from humanpose.models.mobile import MobilePose, MobilePoseConfig
 from humanpose.models.part_detector import PartDetector
 from train import detect, gait, pose
-from train.config import (
-    DETECT_PRESETS,
-    GAIT_PRESETS,
-    POSE_PRESETS,
-    DetectTaskConfig,
-    GaitTaskConfig,
-    OptimizerConfig,
-    PoseTaskConfig,
-)
+from train.config import DETECT_PRESETS, POSE_PRESETS, DetectTaskConfig, OptimizerConfig, PoseTaskConfig
 from train.detect_data import DetectData, Scene, evaluation_arrays, walkers_scenes
 from train.export import export_run
+from train.gait_config import GAIT_PRESETS, GaitTaskConfig
 from train.loop import fit
 from train.pose_walkers import walkers_drawer
 

@@ -9,7 +9,8 @@ import pytest
 from pose_trees import filmed
 
 from humanpose.skeleton import INDEX
-from train.config import GAIT_PRESETS, POSE_PRESETS, OptimizerConfig
+from train.config import POSE_PRESETS, OptimizerConfig
+from train.gait_config import GAIT_PRESETS
 from train.pose_evaluation import measures
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ from gaitnet.walkers.motion import walk_points
 from gaitnet.walkers.walk import draw_walk
 from humanpose.skeleton import FLIP, INDEX
 from train import gait, real
-from train.config import GaitTaskConfig
+from train.gait_config import GaitTaskConfig
 from train.walks import Walks
 
 pytestmark = pytest.mark.usefixtures("lightly_compiled")

@@ -16,8 +16,8 @@ from humanpose.checkpoint import CheckpointError, flatten, save
 from humanpose.datasets.record import PoseRecord
 from humanpose.skeleton import FLIP, INDEX
 from train import gait
-from train.config import GAIT_PRESETS, GaitTaskConfig
 from train.export import shipped_weights
+from train.gait_config import GAIT_PRESETS, GaitTaskConfig
 from train.held_out import is_held_out
 from train.pose_batches import make_sample
 from train.walks import make_walks, plan_walks, read_walks

@@ -209,7 +209,9 @@ def pose(
 
 @app.command()
 def gait(
-    preset: Annotated[str, typer.Option(help="walkers | skeleton | distil | short | side | deep")] = "walkers",
+    preset: Annotated[
+        str, typer.Option(help="walkers | skeleton | distil | short | side | deep | original | modern | modern-sgd")
+    ] = "walkers",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path("runs/gait"),
     init: Init = None,
     steps: Steps = None,
@@ -219,7 +221,7 @@ def gait(
 ) -> None:
     """Identification vectors: walkers drawn on the device, as a pose network would see them, or followed by one."""
     from train import gait as task
-    from train.config import GAIT_PRESETS
+    from train.gait_config import GAIT_PRESETS
     from train.real import difference, read_real
     from train.teacher import take_over, teacher_of
     from train.walks import read_walks
@@ -263,7 +265,7 @@ def walks(
 ) -> None:
     """Render walks of the gait task's people and follow them with the pose network, for the presets that read such."""
     from gaitnet.cli.output import bar
-    from train.config import GAIT_PRESETS
+    from train.gait_config import GAIT_PRESETS
     from train.walks import make_walks
 
     with bar("following walks", "walks") as progress:

@@ -1,4 +1,4 @@
-"""What a run is made of: frozen dataclasses, and the named presets of every task."""
+"""What a run is made of: frozen dataclasses, and the named presets of every task; those of gait are in gait_config."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -6,10 +6,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Linear warm-up, cosine decay and clipping by the global gradient norm, for one of two rules.
+    """Linear warm-up, a schedule and clipping by the global gradient norm, for one of three rules.
 
-    `AdamW` (Loshchilov & Hutter, 2019), or `RMSProp` with TensorFlow's constants, by which the original's networks
-    learned; it takes neither `b2` nor a weight decay.
+    `AdamW` (Loshchilov & Hutter, 2019), `SGD` with Nesterov's `momentum`, or `RMSProp` with TensorFlow's constants, by
+    which the original's networks learned; it takes neither `b2` nor a weight decay. `schedule`: `cosine` falls to zero
+    by the last step, `staircase` multiplies the rate by `decay_rate` every `decay_steps` steps, as the original did.
     """
 
     learning_rate: float = 2e-3
@@ -17,13 +18,26 @@ class OptimizerConfig:
     weight_decay: float = 0.02
     clip_norm: float = 1.0
     b2: float = 0.99
-    rule: Literal["AdamW", "RMSProp"] = "AdamW"
+    rule: Literal["AdamW", "SGD", "RMSProp"] = "AdamW"
+    momentum: float = 0.9
+    schedule: Literal["cosine", "staircase"] = "cosine"
+    decay_rate: float = 0.96
+    decay_steps: int = 2000
 
     def __post_init__(self):
         if not 0 < self.learning_rate < 1:
             raise ValueError(f"learning_rate must lie between 0 and 1, not {self.learning_rate}")
-        if self.rule not in ("AdamW", "RMSProp"):
-            raise ValueError(f"rule: expected AdamW or RMSProp, got {self.rule!r}")
+        if self.rule not in ("AdamW", "SGD", "RMSProp"):
+            raise ValueError(f"rule: expected AdamW, SGD or RMSProp, got {self.rule!r}")
+        if self.schedule not in ("cosine", "staircase"):
+            raise ValueError(f"schedule: expected cosine or staircase, got {self.schedule!r}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum: expected a number from 0 to below 1, got {self.momentum}")
+        if not 0 < self.decay_rate <= 1 or self.decay_steps < 1:
+            raise ValueError(
+                "decay_rate, decay_steps: expected a factor above 0, up to 1, and 1 step or more, got "
+                f"{self.decay_rate} and {self.decay_steps}"
+            )
         if self.rule == "RMSProp" and self.weight_decay:
             raise ValueError(f"weight_decay: RMSProp has none here, set it to 0; got {self.weight_decay}")
 
@@ -181,98 +195,6 @@ POSE_PRESETS |= {
     # four windows of eight frames a batch (one in -cpu); Human3.6M is filmed at 50 frames a second
     f"human36m{ending}": replace(config, data="human36m", every=5, window=8, steps=config.steps // 3)
     for ending, config in _ON_RELEASES.items()
-}
-
-
-@dataclass(frozen=True)
-class GaitTaskConfig:
-    """The gait task: a batch holds `walks` walks of each of `people` of the `subjects` training identities.
-
-    Their walks are drawn as keypoints; of `seen` people, drawn anew, walks are read that the pose network followed.
-    `deep`: with the residual blocks that the original declares and leaves out.
-    `distil`: learn nothing but to see in the maps what a teacher, a SkeletonGRU, reads off the joints.
-
-    `frames` maps a walk at `gaitnet.pose_maps.RATE`; `view_spread` degrees about the side view, or with probability
-    `any_view` any view; `contrast` weighs the contrastive loss beside the cross-entropy.
-    `hurry`: s.d. of the logarithm of how much faster than usual a drawn walk is, beside what walkers vary themselves.
-    `real`: share of the walks that are changed to look as the pose network sees real video (`train.real`); with
-    `offset`, the s.d. at most, percent of height, by which their joints are off all the time.
-    """
-
-    subjects: int = 2000
-    people: int = 12
-    seen: int = 0
-    walks: int = 4
-    frames: int = 20
-    steps: int = 4000
-    view_spread: float = 12.0
-    any_view: float = 0.3
-    hurry: float = 0.0
-    real: float = 0.0
-    offset: float = 0.0
-    network: Literal["GaitNN", "SkeletonGRU"] = "GaitNN"
-    deep: bool = False
-    distil: bool = False
-    contrast: float = 1.0
-    recurrent_unit: Literal["GRU", "LSTM"] = "GRU"
-    layers: int = 1
-    multiplier: float = 0.5
-    size: int = 256
-    seed: int = 1
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-3, weight_decay=0.01))
-
-    def __post_init__(self):
-        if self.people > self.subjects:
-            raise ValueError(f"people: a batch of {self.people} people cannot be drawn from {self.subjects} subjects")
-        if self.network not in ("GaitNN", "SkeletonGRU"):
-            raise ValueError(f"network: expected GaitNN or SkeletonGRU, got {self.network!r}")
-        if self.hurry < 0 or self.offset < 0 or not 0 <= self.real <= 1:
-            raise ValueError(
-                f"hurry and offset must be 0 or more, real from 0 to 1, got {self.hurry}, {self.offset}, {self.real}"
-            )
-        if self.real and not self.seen:
-            raise ValueError("real: real video is compared with followed walks; set seen")
-        if self.distil and self.network == "SkeletonGRU":
-            raise ValueError("distil: a SkeletonGRU has no teacher; GaitNN has")
-        if self.distil and self.optimizer.weight_decay:
-            raise ValueError("distil: weight decay would wear away the layers that are taken over; set it to 0")
-        if self.seed >= 7_000_000:
-            raise ValueError(f"seed: crowds from 7,000,000 on are kept for evaluation, got {self.seed}")
-
-
-GAIT_PRESETS = {
-    "walkers": GaitTaskConfig(),
-    "skeleton": GaitTaskConfig(
-        subjects=8000,
-        people=24,
-        seen=16,
-        frames=26,
-        steps=5500,
-        any_view=0.15,
-        hurry=0.12,
-        real=0.5,
-        offset=1.2,
-        network="SkeletonGRU",
-        optimizer=OptimizerConfig(2e-3, weight_decay=0.02),
-    ),
-    "distil": GaitTaskConfig(
-        subjects=8000,
-        people=5,
-        seen=5,
-        walks=2,
-        steps=3200,
-        any_view=0.15,
-        hurry=0.12,
-        real=0.5,
-        offset=1.2,
-        distil=True,
-        optimizer=OptimizerConfig(2e-3, 100, weight_decay=0.0),
-    ),
-    "short": GaitTaskConfig(
-        subjects=400, people=16, walks=2, steps=1200, any_view=0.2, optimizer=OptimizerConfig(7e-4, 60, 0.01)
-    ),
-    "side": GaitTaskConfig(any_view=0.0, view_spread=8.0),
-    "deep": GaitTaskConfig(deep=True),
 }
 
 

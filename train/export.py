@@ -10,7 +10,8 @@ from flax import nnx
 
 from humanpose.checkpoint import fill, flatten, load, save
 from train.checkpoint import RUN_CONFIG, RunCheckpoints, read_config
-from train.config import DetectTaskConfig, GaitTaskConfig, OptimizerConfig, PoseTaskConfig
+from train.config import DetectTaskConfig, OptimizerConfig, PoseTaskConfig
+from train.gait_config import GaitRecipe, GaitTaskConfig
 from train.loop import init_state, make_optimizer
 
 
@@ -143,6 +144,8 @@ def new_model_of(config: dict[str, Any]) -> Any:
             case "gait":
                 from train import gait
 
+                if "recipe" in settings:  # earlier runs had none to choose
+                    settings["recipe"] = GaitRecipe(**settings["recipe"])
                 return gait.new_model(task_config(GaitTaskConfig))
             case other:
                 raise ValueError(f"a run of the unknown task {other!r} has no network here")

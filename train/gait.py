@@ -16,8 +16,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from gaitnet.losses import softmax_cross_entropy, supervised_contrastive_loss
-from gaitnet.models.gaitnn import GaitNN, GaitNNConfig, GaitOutput
+from gaitnet.losses import batch_all_triplet_loss, softmax_cross_entropy, supervised_contrastive_loss
+from gaitnet.models.gaitnn import GaitNN, GaitNNConfig
+from gaitnet.models.head import GaitOutput
 from gaitnet.models.skeleton_gru import SkeletonGRU, SkeletonGRUConfig
 from gaitnet.pose_maps import RATE, draw_maps
 from gaitnet.walkers import norms
@@ -25,8 +26,9 @@ from gaitnet.walkers.body import Person, draw_person
 from gaitnet.walkers.motion import walk_points
 from gaitnet.walkers.walk import CONDITIONS, Walk, draw_walk
 from humanpose.skeleton import FLIP, INDEX
-from train.config import GaitTaskConfig
 from train.data import sample_indices
+from train.gait_augment import change_walks
+from train.gait_config import GaitTaskConfig
 from train.gait_errors import Errors, Observed, errors_of, observe, placed
 from train.real import Difference, as_if_real
 from train.walks import PHASES, Walks
@@ -93,16 +95,16 @@ def draw_keypoints(
     return project_walk(of_camera, points[:, :16], view)
 
 
-def _describe(model: GaitNN | SkeletonGRU, walks: Observed, **training) -> GaitOutput:
-    """What a network says of walks in the walkers' own frames: GaitNN sees them as maps."""
-    mask = jnp.ones(walks.probability.shape[:2], bool)
+def _describe(model: GaitNN | SkeletonGRU, walks: Observed, there: Array | None = None, **training) -> GaitOutput:
+    """What a network says of walks in the walkers' own frames, of the times that are `there`: GaitNN sees maps."""
+    mask = jnp.ones(walks.probability.shape[:2], bool) if there is None else there
     if isinstance(model, SkeletonGRU):
         return model(walks.keypoints, walks.probability, mask, **training)
     return model(draw_maps(*walks), mask, **training)
 
 
 def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
-    """Cross-entropy over the training identities, and the supervised contrastive loss on the identification vectors.
+    """What the recipe asks of the training identities' logits and identification vectors.
 
     With a teacher: the mean squared difference of the frame vectors, in parts of the variance of the teacher's.
 
@@ -136,20 +138,36 @@ def make_loss(config: GaitTaskConfig, teacher: SkeletonGRU | None = None):
         if config.real:
             changed = as_if_real(of_real, walks.keypoints, batch["real"], config.real, config.offset)
             walks = walks._replace(keypoints=changed)
-        output = _describe(model, walks, train=True, rngs=rngs)
+        there = None
+        if config.recipe.changes:
+            walks, there = change_walks(rngs(), walks, config.recipe)
+        output = _describe(model, walks, there, train=True, rngs=rngs)
         if teacher is not None:
             told = _describe(teacher, walks).frame_vectors
             apart = jnp.mean(jnp.square(output.frame_vectors - told), axis=(0, 1))
             hint = jnp.mean(apart) / jnp.mean(jnp.var(told, axis=(0, 1)))
             return hint, {"hint": hint}
-        assert output.logits is not None, "a network in training has a head"
-        entropy = softmax_cross_entropy(output.logits, subjects, label_smoothing=0.1)
-        contrast = supervised_contrastive_loss(output.identification_vector, subjects, temperature=0.1)
-        right = jnp.mean((jnp.argmax(output.logits, axis=-1) == subjects).astype(jnp.float32))
-        loss = entropy + config.contrast * contrast
-        return loss, {"cross_entropy": entropy, "contrast": contrast, "right": right}
+        return identification_loss(config, output, subjects)
 
     return loss_fn
+
+
+def identification_loss(config: GaitTaskConfig, output: GaitOutput, subjects: Int[Array, " walk"]):
+    """The recipe's loss of a batch of walks -> (loss, metrics); ValueError where the network has no head."""
+    if output.logits is None:
+        raise ValueError("output: a network in training has a head; build it with subjects")
+    entropy = softmax_cross_entropy(output.logits, subjects, label_smoothing=config.recipe.label_smoothing)
+    right = jnp.mean((jnp.argmax(output.logits, axis=-1) == subjects).astype(jnp.float32))
+    match config.recipe.loss:
+        case "entropy":
+            return entropy, {"cross_entropy": entropy, "right": right}
+        case "entropy+triplet":
+            triplet = batch_all_triplet_loss(output.identification_vector, subjects, config.recipe.margin)
+            return entropy + triplet, {"cross_entropy": entropy, "triplet": triplet, "right": right}
+        case _:
+            contrast = supervised_contrastive_loss(output.identification_vector, subjects, temperature=0.1)
+            loss = entropy + config.contrast * contrast
+            return loss, {"cross_entropy": entropy, "contrast": contrast, "right": right}
 
 
 def learned_errors(config: GaitTaskConfig, followed: Walks | None) -> Errors | None:
@@ -221,7 +239,14 @@ def new_model(config: GaitTaskConfig) -> GaitNN | SkeletonGRU:
     """The network that the config names, freshly initialised."""
     if config.network == "SkeletonGRU":
         return SkeletonGRU(
-            SkeletonGRUConfig(config.recurrent_unit, config.layers, subjects=config.subjects, size=config.size),
+            SkeletonGRUConfig(
+                config.recurrent_unit,
+                config.layers,
+                config.recipe.dropout,
+                config.subjects,
+                config.recipe.neck,
+                config.size,
+            ),
             rngs=nnx.Rngs(config.seed),
         )
     return GaitNN(
@@ -233,9 +258,11 @@ def new_model(config: GaitTaskConfig) -> GaitNN | SkeletonGRU:
             multiplier=config.multiplier,
             size=config.size,
             subjects=config.subjects,
+            neck=config.recipe.neck,
+            dropout=config.recipe.dropout,
             feature_scale=0.25,
-            batch_norm_scale=True,
-            batch_norm_decay=0.98,
+            batch_norm_scale=config.recipe.batch_norm_scale,
+            batch_norm_decay=config.recipe.batch_norm_decay,
         ),
         rngs=nnx.Rngs(config.seed),
     )

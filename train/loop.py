@@ -44,18 +44,32 @@ class TrainState(NamedTuple):
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """The rule with linear warm-up and cosine decay to zero; biases and normalisation are spared the weight decay."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, min(config.warmup_steps, steps // 2), steps, end_value=0.0
-    )
+    """The rule with its schedule; biases and normalisation are spared the weight decay."""
+    schedule = _schedule(config, steps)
     if config.rule == "RMSProp":
         rule = optax.rmsprop(schedule, decay=0.9, eps=1e-10, initial_scale=1.0, eps_in_sqrt=True)
         return optax.chain(optax.clip_by_global_norm(config.clip_norm), rule)
     decay_mask = lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)  # noqa: E731
+    if config.rule == "SGD":
+        return optax.chain(
+            optax.clip_by_global_norm(config.clip_norm),
+            optax.add_decayed_weights(config.weight_decay, mask=decay_mask),
+            optax.sgd(schedule, config.momentum, nesterov=config.momentum > 0),
+        )
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
         optax.adamw(schedule, b2=config.b2, weight_decay=config.weight_decay, mask=decay_mask),
     )
+
+
+def _schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
+    warm_up = min(config.warmup_steps, steps // 2)
+    if config.schedule == "cosine":
+        return optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, steps, end_value=0.0)
+    falling = optax.exponential_decay(config.learning_rate, config.decay_steps, config.decay_rate, staircase=True)
+    if not warm_up:
+        return falling
+    return optax.join_schedules([optax.linear_schedule(0.0, config.learning_rate, warm_up), falling], [warm_up])
 
 
 def init_state(model: nnx.Module, tx: optax.GradientTransformation) -> tuple[nnx.GraphDef, TrainState]:

@@ -15,9 +15,9 @@ from flax import nnx
 from gaitnet.models.gaitnn import GaitNN
 from gaitnet.models.skeleton_gru import SkeletonGRU
 from humanpose.checkpoint import flatten
-from train.config import GaitTaskConfig
 from train.export import newest_weights, run_config
 from train.gait import new_model
+from train.gait_config import GaitTaskConfig
 
 FITS = ("network", "subjects", "seed", "recurrent_unit", "layers", "size")
 """What a teacher must share with its student: the people, and the layers that the student takes over."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gaitnet.cli import weights_gaitnn
 from gaitnet.cli.describe import AsJson
 from gaitnet.cli.output import emit, note, say, table, waiting
 
@@ -84,6 +85,10 @@ def convert(
         int | None,
         typer.Option(min=1, max=8, help="GaitNN's recurrent layers, where they share weights or the file has none."),
     ] = None,
+    unit: Annotated[
+        weights_gaitnn.Unit | None,
+        typer.Option(help="What GaitNN's recurrent layers are made of, where the file has none.", show_default="GRU"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take weights over: check every name and shape, write model.json and weights.npz.
@@ -106,7 +111,7 @@ def convert(
     if any((to / name).exists() for name in (MANIFEST, WEIGHTS)):
         raise ValueError(f"--to: {to} holds a checkpoint already; name another folder")
     arrays = read(file)
-    found = _recognized(arrays.shapes, network, layers)
+    found = _recognized(arrays.shapes, network, layers, unit)
     own = found.shapes()
     report = compare(own, arrays.shapes, found.table)
     if not report.complete:
@@ -116,9 +121,10 @@ def convert(
             raise ValueError(refusal)
         _show(file, arrays, found, report)
         raise ValueError(f"{refusal}. --json lists every name")
+    facts = weights_gaitnn.told(arrays.shapes, found.config) if found.network == Network.GAITNN else {}
     with waiting("converting"):
         ours = _converted(arrays, found, own)
-        drawn = {} if found.trunk or not report.kept else _recurrent(found.config)
+        drawn = {} if found.trunk or not report.kept else weights_gaitnn.drawn(found.config)
         card = {
             "name": f"{found.network} of {file.name}",
             "licence": "Not stated: that of the weights that were converted.",
@@ -126,47 +132,43 @@ def convert(
                 "file": file.name, "format": arrays.kind, "sha256": _sha256(arrays.path),
                 "shards": {shard.name: _sha256(shard) for shard in arrays.shards}, "names": found.told,
             },
-            "dead": list(report.dead),
+            "dead": list(report.dead), "untrained": sorted(drawn), **facts,
         }  # fmt: skip
         sha256, size = _save(to, ours | drawn, found, card, float32)
     rounding = None if float32 else _rounding(ours)
     if as_json:
         document = {"folder": str(to), "sha256": sha256, "bytes": size, "rounding": rounding}
-        document |= {"parameters": len(ours), "drawn": sorted(drawn)}
+        document |= {"parameters": len(ours), "drawn": sorted(drawn)} | facts
         emit(_document(file, arrays, found) | document | _listed(arrays, report))
         return
     _show(file, arrays, found, report)
-    if drawn:
-        note(f"the file holds no recurrent layers: {len(drawn)} parameters of theirs were drawn anew, to be trained")
+    for sentence in weights_gaitnn.sentences(facts, len(report.dead), len(drawn)) if facts else ():
+        note(sentence)
     if rounding is not None:
         say(f"rounded to float16: off by {rounding['all']:.1e} of their size, at worst {rounding['worst']:.1e}")
     say(f"wrote {to / WEIGHTS} ({size / 1e6:.1f} MB), sha256\n{sha256}")
 
 
-def _recognized(shapes: "Shapes", network: Network | None, layers: int | None) -> "Recognized":
+def _recognized(
+    shapes: "Shapes", network: Network | None, layers: int | None, unit: weights_gaitnn.Unit | None
+) -> "Recognized":
     """The network of the weights; ValueError where the names are not of `network`, or of none that is known."""
-    from gaitnet.models import gaitnn_names
-    from gaitnet.models.gaitnn import GaitNN
-    from humanpose.weights import TRAINER_ONLY, KeyTable, Made
-    from humanpose.weights.recognize import Recognized, recognize
+    from gaitnet.models.gaitnn_names import ROOT
+    from humanpose.weights.recognize import recognize
 
-    of_gait = any(name.startswith(f"{gaitnn_names.ROOT}/") for name in shapes)
+    of_gait = any(name.startswith(f"{ROOT}/") for name in shapes)
     if of_gait and network not in (None, Network.GAITNN):
         raise ValueError(f"--network: the names in the file are not of {network} but those of gaitnn")
     if network not in (None, Network.GAITNN) or (network is None and not of_gait):
-        if layers is not None:
-            raise ValueError("--layers: only GaitNN has recurrent layers")
+        if layers is not None or unit is not None:
+            raise ValueError(f"{'--unit' if layers is None else '--layers'}: only GaitNN has recurrent layers")
         return recognize(shapes, network)
-    config = gaitnn_names.config_of(shapes, layers)
-    made = {path: Made((name,)) for path, name in gaitnn_names.sources(config, shapes).items()}
-    silent = not any(path.startswith("recurrent/") for path in made)
-    keys = KeyTable({}, TRAINER_ONLY, made=made, dead=gaitnn_names.DEAD, partial=silent)
-    return Recognized("gaitnn", "the original's TensorFlow names", config, GaitNN, keys, False)
+    return weights_gaitnn.recognized(shapes, layers, unit)
 
 
 def _network_of(shapes: "Shapes") -> str | None:
     try:
-        found = _recognized(shapes, None, None)
+        found = _recognized(shapes, None, None, None)
     except ValueError:
         return None
     return f"{found.network} by {found.told}"
@@ -181,17 +183,6 @@ def _converted(arrays: "Arrays", found: "Recognized", own: "Shapes") -> "dict[st
         return weights.convert(own, arrays, found.table, found.network)[0]
     except CheckpointError as error:
         raise ValueError(f"{arrays.path}: {' '.join(str(error).split())}") from error
-
-
-def _recurrent(config: Any) -> "dict[str, np.ndarray]":
-    """Recurrent layers for a GaitNN that comes without, drawn as a fresh one's."""
-    from flax import nnx
-
-    from gaitnet.recurrent import Recurrent
-    from humanpose.checkpoint import flatten
-
-    layers = Recurrent(config.size, config.size, config.layers, config.recurrent_unit, rngs=nnx.Rngs(0))
-    return {f"recurrent/{path}": array for path, array in flatten(layers).items()}
 
 
 def _save(

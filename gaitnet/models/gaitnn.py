@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from gaitnet.pooling import average_temporal_pooling
+from gaitnet.models.head import GaitOutput, make_head, read_in_order
 from gaitnet.recurrent import Recurrent, RecurrentUnit
 from humanpose import ops
 
@@ -37,7 +36,8 @@ class GaitNNConfig:
 
     `channels`, `grid`: depth and side of the pose-feature maps. `size`: length of the identification vector.
     `subjects`: how many people the training head tells apart, 0 for no head. `dropout`: share of the vector dropped
-    before that head. `feature_scale`: the input is divided by it (pose features of the original spread over hundreds).
+    before that head. `neck`: that head stands behind a batch norm (`gaitnet.models.head`), for metric losses.
+    `feature_scale`: the input is divided by it (pose features of the original spread over hundreds).
     `multiplier` scales the channels of all convolutions (1: the original's; halving them makes the network some three
     times as fast). `batch_norm_scale` adds the learned gamma that the original has not; `batch_norm_decay`: what the
     running statistics keep per step; take 0.99 or less for trainings below ten thousand steps.
@@ -50,6 +50,7 @@ class GaitNNConfig:
     deep: bool = False
     dropout: float = 0.3
     subjects: int = 0
+    neck: bool = False
     feature_scale: float = 100.0
     size: int = 512
     multiplier: float = 1.0
@@ -73,19 +74,6 @@ class GaitNNConfig:
             raise ValueError(f"multiplier must lie in (0, 4], got {self.multiplier}")
         if not self.feature_scale > 0:
             raise ValueError(f"feature_scale must be positive, got {self.feature_scale}")
-
-
-class GaitOutput(NamedTuple):
-    """What a gait network says of a batch of sequences."""
-
-    identification_vector: Float[Array, "batch size"]
-    """Mean of the recurrent outputs over the valid frames; compare by cosine or Euclidean distance."""
-    logits: Float[Array, "batch subject"] | None
-    """Score of each training subject; None where the network has no head."""
-    outputs: Float[Array, "batch time size"]
-    """The recurrent output at every frame; padded frames repeat the last valid one."""
-    frame_vectors: Float[Array, "batch time size"]
-    """Each frame by itself: what the recurrent layers read."""
 
 
 class BatchNorm(nnx.Module):
@@ -183,7 +171,7 @@ class GaitNN(nnx.Module):
             side * side * narrow, config.size, kernel_init=nnx.initializers.glorot_uniform(), rngs=rngs
         )
         self.recurrent = Recurrent(config.size, config.size, config.layers, config.recurrent_unit, rngs=rngs)
-        self.head = nnx.Linear(config.size, config.subjects, rngs=rngs) if config.subjects else None
+        self.head = make_head(config.size, config.subjects, config.neck, config.batch_norm_decay, rngs)
 
     def __call__(
         self,
@@ -206,7 +194,8 @@ class GaitNN(nnx.Module):
                 f"width, channel), got shape {pose_features.shape}; build it with the channels of your pose network"
             )
         vectors = self.frame_vectors(pose_features, frame_mask, train)
-        return read_in_order(self.recurrent, self.head, vectors, frame_mask, config.dropout if train else 0.0, rngs)
+        dropout = config.dropout if train else 0.0
+        return read_in_order(self.recurrent, self.head, vectors, frame_mask, dropout, rngs, train)
 
     def frame_vectors(
         self, pose_features: Array, frame_mask: Array, train: bool = False
@@ -222,33 +211,6 @@ class GaitNN(nnx.Module):
             x = block(x, weight, train)
         x = self.mix(self.squeeze(x, weight, train), weight, train)
         return self.dense(x.reshape(batch, time, -1))
-
-
-def read_in_order(
-    recurrent: Recurrent,
-    head: nnx.Linear | None,
-    frame_vectors: Float[Array, "batch time size"],
-    frame_mask: Shaped[Array, "batch time"],
-    dropout: float,
-    rngs: nnx.Rngs | None,
-) -> GaitOutput:
-    """The second half of every gait network: recurrent layers over the frame vectors, their mean, and the head.
-
-    `dropout` is the share of the identification vector that the head does not see; 0 outside of training.
-    """
-    outputs, _ = recurrent(frame_vectors, frame_mask)
-    identification_vector = average_temporal_pooling(outputs, frame_mask)
-    logits = None if head is None else head(drop_out(identification_vector, dropout, rngs))
-    return GaitOutput(identification_vector, logits, outputs, frame_vectors)
-
-
-def drop_out(x: Float[Array, "*shape"], share: float, rngs: nnx.Rngs | None) -> Float[Array, "*shape"]:
-    """`x` with a `share` of its numbers dropped by `rngs`' stream "dropout"; ValueError where `rngs` is missing."""
-    if share == 0:
-        return x
-    if rngs is None:
-        raise ValueError("rngs: training with dropout needs nnx.Rngs(dropout=key); pass one or set dropout=0")
-    return jnp.where(jax.random.bernoulli(rngs.dropout(), 1 - share, x.shape), x / (1 - share), 0)
 
 
 def identification_vectors(model: GaitNN, pose_features: Sequence[np.ndarray]) -> Float[np.ndarray, "sequence size"]:

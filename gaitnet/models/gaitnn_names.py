@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from gaitnet.models.gaitnn import GaitNNConfig
+from gaitnet.recurrent import RecurrentUnit
 
 ROOT = "GaitNN"
 DOWN = f"{ROOT}/DownSampling"
@@ -36,16 +37,19 @@ UNIT_PARTS = {
 }
 
 
-def config_of(shapes: Mapping[str, tuple[int, ...]], layers: int | None = None) -> GaitNNConfig:
+def config_of(
+    shapes: Mapping[str, tuple[int, ...]], layers: int | None = None, unit: RecurrentUnit | None = None
+) -> GaitNNConfig:
     """The settings of the network that these variables are of.
 
     Args:
         shapes: of the variables, by name.
         layers: how many recurrent layers it has, where the file does not tell: because it holds none of their weights,
             or one cell's that several layers share. At least as many as the file has.
+        unit: what they are made of, where the file holds none of their weights; a GRU unless it is said.
 
     Raises:
-        ValueError: the variables are of no GaitNN, or of more layers than `layers`.
+        ValueError: the variables are of no GaitNN, of more layers than `layers`, or of another unit than `unit`.
 
     """
     stem, dense, head = (
@@ -55,15 +59,21 @@ def config_of(shapes: Mapping[str, tuple[int, ...]], layers: int | None = None) 
         raise ValueError(
             f"shapes: expected {DOWN}/17x17/Conv/weights and {DENSE}/weights of a GaitNN, got {stem}, {dense}"
         )
-    cells = _cells(shapes)
-    found = 1 + max((layer for layer, _, _ in cells), default=0)
+    cells, found = _cells(shapes), layers_in(shapes)
     if layers is not None and layers < found:
         raise ValueError(f"layers: the file holds the weights of {found} recurrent layers, but {layers} are asked for")
-    unit = "LSTM" if any("lstm" in kind.lower() for _, kind, _ in cells) else "GRU"
+    own: RecurrentUnit = "LSTM" if any("lstm" in kind.lower() for _, kind, _ in cells) else "GRU"
+    if cells and unit not in (None, own):
+        raise ValueError(f"unit: the recurrent layers in the file are made of {own}, but {unit} is asked for")
     return GaitNNConfig(
-        channels=stem[2], size=dense[1], recurrent_unit="LSTM" if unit == "LSTM" else "GRU", layers=layers or found,
+        channels=stem[2], size=dense[1], recurrent_unit=own if cells else unit or "GRU", layers=layers or found or 1,
         subjects=head[1] if len(head) == 2 else 0,
     )  # fmt: skip
+
+
+def layers_in(names: Iterable[str]) -> int:
+    """How many recurrent layers a file holds weights of, by the names in it; 0 where it was saved without them."""
+    return 1 + max((layer for layer, _, _ in _cells(names)), default=-1)
 
 
 def sources(config: GaitNNConfig, names: Iterable[str]) -> dict[str, str]:

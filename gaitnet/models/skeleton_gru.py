@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from gaitnet.models.gaitnn import MOST_SUBJECTS, BatchNorm, GaitNNConfig, GaitOutput, read_in_order
+from gaitnet.models.gaitnn import MOST_SUBJECTS, BatchNorm, GaitNNConfig
+from gaitnet.models.head import GaitOutput, make_head, read_in_order
 from gaitnet.pose_maps import GRID, WIDTH
 from gaitnet.recurrent import Recurrent, RecurrentUnit
 
@@ -25,6 +26,7 @@ class SkeletonGRUConfig:
     layers: int = 1
     dropout: float = 0.3
     subjects: int = 0
+    neck: bool = False
     size: int = 256
     hidden: int = 256
 
@@ -44,11 +46,12 @@ class SkeletonGRU(nnx.Module):
 
     def __init__(self, config: SkeletonGRUConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.norm = BatchNorm(16 * 3, GaitNNConfig(batch_norm_decay=0.98))
+        decay = 0.98
+        self.norm = BatchNorm(16 * 3, GaitNNConfig(batch_norm_decay=decay))
         self.expand = nnx.Linear(16 * 3, config.hidden, rngs=rngs)
         self.dense = nnx.Linear(config.hidden, config.size, rngs=rngs)
         self.recurrent = Recurrent(config.size, config.size, config.layers, config.recurrent_unit, rngs=rngs)
-        self.head = nnx.Linear(config.size, config.subjects, rngs=rngs) if config.subjects else None
+        self.head = make_head(config.size, config.subjects, config.neck, decay, rngs)
 
     def __call__(
         self,
@@ -65,7 +68,7 @@ class SkeletonGRU(nnx.Module):
         """
         vectors = self.frame_vectors(placed, probability, frame_mask, train)
         dropout = self.config.dropout if train else 0.0
-        return read_in_order(self.recurrent, self.head, vectors, frame_mask, dropout, rngs)
+        return read_in_order(self.recurrent, self.head, vectors, frame_mask, dropout, rngs, train)
 
     def frame_vectors(
         self,
