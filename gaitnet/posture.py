@@ -54,6 +54,9 @@ class Posture:
     def vectors(self, windows: Sequence[Float[np.ndarray, "_time 17 17 16"]]) -> Float[np.ndarray, "window number"]:
         """The posture vector of each window of pose maps, of length 1: compare by cosine.
 
+        Of the short windows that the statistics are of, each number's median counts: a joint that jumps, or somebody
+        who comes between, spoils a few of them.
+
         Zeros where a joint is seen in no frame.
         """
         found = np.zeros((len(windows), self.size), np.float32)
@@ -61,8 +64,8 @@ class Posture:
             keypoints, probability = keypoints_of_maps(maps)
             seen = probability > 0
             if seen.any(axis=0).all():
-                told = unit_length((pose_statistics(keypoints, seen, RATE) - self.centre[None]) @ self.whitening)
-                found[row] = unit_length(told.mean(axis=0, keepdims=True))[0]
+                told = np.median(pose_statistics(keypoints, seen, RATE), axis=0, keepdims=True)
+                found[row] = unit_length((told - self.centre[None]) @ self.whitening)[0]
         return found
 
 
