@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gaitnet.identification.svm import unit_length
 from gaitnet.models.gaitnn import GaitNN, identification_vectors
@@ -36,6 +36,26 @@ class Descriptor:
         if self.posture is None:
             return found
         return np.concatenate([unit_length(found), self.posture.weight * self.posture.vectors(windows)], axis=1)
+
+
+def average_over_tracks(
+    vectors: Float[np.ndarray, "track size"], frames: Int[np.ndarray, " track"]
+) -> Float[np.ndarray, " size"]:
+    """One vector for one person who was followed several times: the mean of unit vectors, by how long each track was.
+
+    Args:
+        vectors: identification vectors of the tracks.
+        frames: how many frames each was followed for.
+
+    Raises:
+        ValueError: no tracks, or none of them has a frame.
+
+    """
+    if len(vectors) != len(frames) or not len(frames) or (frames < 0).any() or not frames.sum():
+        raise ValueError(
+            f"vectors, frames: expected as many of both, some frames in all, got {len(vectors)} vectors and {frames}"
+        )
+    return (unit_length(vectors) * (frames / frames.sum())[:, None]).sum(axis=0).astype(vectors.dtype)
 
 
 def windows(maps: Float[np.ndarray, "time 17 17 16"], length: int = WINDOW) -> list[np.ndarray]:

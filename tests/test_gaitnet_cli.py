@@ -35,6 +35,19 @@ def test_identify_prints_a_table_of_80_columns(place):
         assert words in printed
 
 
+def test_several_videos_of_one_person_give_one_answer(place):
+    enrolled(place)
+    films = [film(place / f"anna-{take}.mp4") for take in (3, 4)]
+    told = document("identify", *films, "--together")
+    assert told["together"]["name"] == "Anna"
+    assert told["together"]["walks"] == 2
+    assert "together" not in document("identify", *films)
+    assert "all walks together (2): Anna" in good("identify", *films, "--together")
+    nobody = film(place / "empty street.mp4")
+    assert document("identify", nobody, "--together")["together"] is None
+    assert "nobody could be described" in good("identify", nobody, "--together")
+
+
 def test_identify_writes_an_overlay(place):
     enrolled(place)
     film(place / "ben-3+carl.mp4")

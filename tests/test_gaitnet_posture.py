@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from stand_ins import stroll
 
-from gaitnet.descriptor import Descriptor, vectors_of_walks
+from gaitnet.descriptor import Descriptor, average_over_tracks, vectors_of_walks
 from gaitnet.pose_maps import draw_maps
 from gaitnet.posture import STATISTICS, Posture, fit_posture
 from gaitnet.recognizer import load_posture
@@ -96,6 +96,18 @@ def test_both_parts_stand_in_one_vector(posture, untrained):
         unit = own / np.linalg.norm(own, axis=1, keepdims=True)
         np.testing.assert_allclose(joined[:, : network.config.size], unit, atol=1e-5)
         np.testing.assert_allclose(np.linalg.norm(joined[:, network.config.size :], axis=1), 2.0, rtol=1e-5)
+
+
+def test_one_vector_for_several_tracks_does_not_depend_on_how_they_are_cut_or_in_what_order():
+    vectors = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    found = average_over_tracks(vectors, np.array([10, 30, 60]))
+    halves = average_over_tracks(vectors[[2, 0, 1, 2]] * [[5], [1], [1], [2]], np.array([30, 10, 30, 30]))
+    np.testing.assert_allclose(halves, found, atol=1e-6)
+    np.testing.assert_allclose(
+        average_over_tracks(vectors[:1], np.array([7])), vectors[0] / np.linalg.norm(vectors[0]), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="frames"):
+        average_over_tracks(vectors[:0], np.array([], int))
 
 
 def test_a_posture_is_made_written_and_read(tmp_path, monkeypatch, lightly_compiled):

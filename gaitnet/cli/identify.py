@@ -12,6 +12,7 @@ from gaitnet.cli.output import bar, emit, note, rounded, say, table, writable
 
 if TYPE_CHECKING:
     from gaitnet.identification.gallery import Gallery
+    from gaitnet.identification.open_set import OpenSetDecision
     from gaitnet.identification.search import Search
     from gaitnet.recognizer import Person
 
@@ -20,6 +21,10 @@ def identify(
     files: Videos,
     gallery: GalleryFile,
     overlay: Annotated[Path | None, typer.Option(help="Write the video with names and joints drawn in (mp4).")] = None,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="Everybody in these videos is one person: also one answer from all walks."),
+    ] = False,
     weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,6 +39,7 @@ def identify(
     gaitnet identify door.mp4
     gaitnet identify door.mp4 --overlay named.mp4
     gaitnet identify *.mp4 --json > answers.json
+    gaitnet identify evidence-1.mp4 evidence-2.mp4 --together
     """
     if overlay is not None:
         _check_overlay(overlay, files)
@@ -42,9 +48,10 @@ def identify(
     recognizer = load(weights)
     known = opened(gallery, recognizer)
     search = searchable(known, weights)
-    documents = []
+    documents, walkers = [], []
     for video in files:
         people = look(recognizer, video)
+        walkers += [(one.identification_vector, len(one.frames)) for one in people]
         answers = _identified(people, search)
         documents.append({"video": str(video), "people": answers})
         if not as_json:
@@ -53,10 +60,14 @@ def identify(
             _draw(video, people, answers, overlay)
             if not as_json:
                 say(f"wrote {overlay}")
+    all_walks = _together([one for one in walkers if one[0] is not None], search) if together else None
+    if together and not as_json:
+        _show_together(all_walks)
     if as_json:
         threshold = rounded(search.calibration.threshold)
         about = {"gallery": str(gallery), "enrolled": list(known.subject_ids), "model": recognizer.identity}
-        emit(about | {"threshold": threshold, "videos": documents} | ({"overlay": str(overlay)} if overlay else {}))
+        more = ({"together": all_walks} if together else {}) | ({"overlay": str(overlay)} if overlay else {})
+        emit(about | {"threshold": threshold, "videos": documents} | more)
 
 
 def verify(
@@ -126,11 +137,36 @@ def _identified(people: "list[Person]", search: "Search") -> list[dict[str, Any]
     if described:
         decisions = search.identify(np.stack([people[place].windows.mean(axis=0) for place in described]))
         for place, decision in zip(described, decisions, strict=True):
-            numbers = {
-                field: rounded(getattr(decision, field)) for field in ("score", "margin", "similarity", "confidence")
-            }
-            answers[place] |= {"name": decision.subject_id, "candidate": decision.candidate} | numbers
+            answers[place] |= _told(decision)
     return answers
+
+
+def _told(decision: "OpenSetDecision") -> dict[str, Any]:
+    numbers = {field: rounded(getattr(decision, field)) for field in ("score", "margin", "similarity", "confidence")}
+    return {"name": decision.subject_id, "candidate": decision.candidate} | numbers
+
+
+def _together(walks: "list[tuple[Any, int]]", search: "Search") -> dict[str, Any] | None:
+    """The answer to all walks (identification vector, frames) as one person's; None where there is none."""
+    import numpy as np
+
+    from gaitnet.descriptor import average_over_tracks
+
+    if not walks:
+        return None
+    vector = average_over_tracks(np.stack([vector for vector, _ in walks]), np.array([frames for _, frames in walks]))
+    return {"walks": len(walks)} | _told(search.identify(vector[None])[0])
+
+
+def _show_together(answer: dict[str, Any] | None) -> None:
+    from gaitnet.identification.open_set import in_percent
+
+    if answer is None:
+        say("all walks together: nobody could be described")
+        return
+    sure = "" if answer["name"] is None else f", sure {in_percent(answer['confidence'])}"
+    who = _who(answer | {"reason": None})
+    say(f"all walks together ({answer['walks']}): {who}, score {_number(answer['score'])}{sure}")
 
 
 def _show_answers(video: Path, people: "list[Person]", answers: list[dict[str, Any]]) -> None:
