@@ -227,7 +227,7 @@ def load_gaitnn(directory_or_name: str | Path) -> tuple[GaitNN, str]:
 
 
 def load_posture(directory_or_name: str | Path) -> tuple[Posture | None, list[str]]:
-    """A posture checkpoint and the start of its sha256; None and nothing where there is none, and GaitNN does without.
+    """A posture checkpoint and what tells it from others; None and nothing where there is none: GaitNN does without.
 
     Raises:
         CheckpointError: it is there, but damaged or no posture.
@@ -236,13 +236,16 @@ def load_posture(directory_or_name: str | Path) -> tuple[Posture | None, list[st
     try:
         folder = checkpoint.find(directory_or_name)
     except CheckpointError:
+        if Path(directory_or_name).exists():
+            raise
         return None, []
     arrays, manifest = checkpoint.load(folder)
     try:
         posture = Posture(arrays["centre"], arrays["whitening"], float(manifest["config"]["weight"]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} holds no posture: {error}; make one with python -m train posture") from error
-    return posture, [manifest["weights"]["sha256"][:16]]
+    # the arrays do not tell of the weight, by which vectors differ as well
+    return posture, [manifest["weights"]["sha256"][:16], *([f"x{posture.weight:g}"] if posture.weight != 1 else [])]
 
 
 def load_detector(directory_or_name: str | Path) -> FindPeople | None:

@@ -35,6 +35,7 @@ LEAD = (
     "same persons, and no identity of them was ever trained on. Ten of them, all but those in the column of their own, "
     "were shown to the pose network in training and gave the gait network a mean posture. Pose maps are drawn in units "
     "of the walker's own height, and silhouettes are brought to one height, so every gait row is height-normalised. "
+    "That posture helps beside GaitNN's numbers, and how it is best measured, was seen on these very passes. "
     "Gait energy images, of silhouettes that differ from the still scene, are the baseline."
 )
 
