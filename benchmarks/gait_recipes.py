@@ -5,7 +5,7 @@
 One network for each recipe, all with the same start, crowd and number of steps. What is trained is a SkeletonGRU, the
 half of GaitNN that recipes differ in: it reads joints as numbers, and a CPU can show it far more walks than maps.
 Rank-1 is that of `train gait` while it trains, of more people: two normal walks of each enrolled, one walk in each
-condition searched, from the side, with simulated errors of a pose network; the margin of error of the mean is some 2
+condition searched, from the side, with simulated errors of a pose network; the margin of error of the mean is some 3
 percent points (one seed, the same people for all). A run that was interrupted goes on where it was.
 """
 
