@@ -7,6 +7,7 @@ from gaitnet.cli.evaluate_cmu import cmu
 from gaitnet.cli.evaluate_kth import kth
 from gaitnet.cli.evaluate_pose import pose
 from gaitnet.cli.evaluate_skeletons import kinect, ucalgary
+from gaitnet.cli.evaluate_usf import usf
 from gaitnet.cli.evaluate_walkers import walkers
 
 evaluate_commands = typer.Typer(no_args_is_help=True, help="Measure how often it is right: rates, intervals, controls.")
@@ -24,3 +25,4 @@ evaluate_commands.command()(pose)
 evaluate_commands.command()(walkers)
 evaluate_commands.command()(kinect)
 evaluate_commands.command()(ucalgary)
+evaluate_commands.command()(usf)
