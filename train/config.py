@@ -306,9 +306,9 @@ class SilhouettesTaskConfig:
 
     subjects: int = 71
     people: int = 12
-    walks: int = 4
+    walks: int = 3
     frames: int = 4
-    steps: int = 1000
+    steps: int = 900
     channels: tuple[int, ...] = (16, 32, 64, 64)
     strides: tuple[int, ...] = (2, 2, 1, 1)
     parts: int = 8

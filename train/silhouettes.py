@@ -23,7 +23,7 @@ def make_loss(config: SilhouettesTaskConfig):
     """Label-smoothed cross-entropy of scaled cosines and batch-all triplets, of every part by itself, and summed."""
 
     def loss_fn(model: GaitBase, batch: Mapping[str, jax.Array], rngs: nnx.Rngs):
-        labels, frames = batch["labels"], batch["silhouettes"].astype(jnp.float32)
+        labels, frames = batch["labels"], jnp.asarray(batch["silhouettes"], jnp.float32)
         output = model(frames, jnp.ones(frames.shape[:2], bool), train=True)
         assert output.cosines is not None, "a network in training has a head"
         entropy = part_cross_entropy(config.scale * output.cosines, labels, label_smoothing=0.1)

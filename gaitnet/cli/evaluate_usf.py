@@ -42,8 +42,8 @@ def usf(
     """
     from flax import nnx
 
-    from gaitnet.datasets.dropped import Dropped, summary
-    from gaitnet.datasets.usf import read_usf
+    from gaitnet.datasets.dropped import Dropped
+    from gaitnet.datasets.usf import SESSIONS, outsiders, read_usf
     from gaitnet.evaluation.protocols import USF
     from gaitnet.models.gaitbase import GaitBase, GaitBaseConfig
     from humanpose.checkpoint import load_model
@@ -60,8 +60,13 @@ def usf(
             raise ValueError(f"--root: expected {wanted} in {folder}, which has none; put it there")
     model, sha256 = load_model(weights, GaitBaseConfig, lambda config: GaitBase(config, rngs=nnx.Rngs(0)), True)
     results = results_of(USF.with_rows_of(walks), walks, model)
+    notes = []
+    for session, (file, _) in SESSIONS.items():
+        if count := sum(one.what.startswith(f"{file} ") for one in dropped):
+            people = outsiders(folder / file)
+            notes.append(f"{session}: {count} samples of {people} people or more whom the gallery has not, left out")
     outcome = Outcome(
-        "usf", "USF Gait Challenge 1.7, half cycles", LEAD, results, None, [summary(dropped)] if dropped else [],
+        "usf", "USF Gait Challenge 1.7, half cycles", LEAD, results, None, notes,
         footer=f"gaitnet evaluate usf --root {root}; weights {sha256[:12]}. "
         "Data: Lu, Plataniotis, Venetsanopoulos, TNN 19(1), 2008, research use.",
     )  # fmt: skip

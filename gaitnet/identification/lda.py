@@ -18,9 +18,9 @@ def pca_lda(
 ]:
     """A classifier of `gaitnet.evaluation.runner.evaluate`: scores are probabilities 0 to 1 that sum to 1 for a probe.
 
-    Everybody is normally distributed about their own mean with one common covariance, on the first `components`
-    principal components, or as many as the enrolled vectors allow; a person is as probable beforehand as they are
-    often enrolled. Of what the enrolled vary in less than 1e-10 as much as in their first component, nothing is used.
+    Everybody is normally distributed about their own mean with one common covariance, the likeliest, on the first
+    `components` principal components, or as many as the enrolled vectors allow; a person is as probable beforehand as
+    they are often enrolled. Directions in which the enrolled vary less than 1e-10 of the most are left out.
 
     Raises:
         ValueError: `components` below 1; on fitting, fewer than two people or no person with two vectors.
@@ -45,7 +45,7 @@ def pca_lda(
         np.add.at(means, owner, projected)
         means /= counts[:, None]
         within = projected - means[owner]
-        covariance = within.T @ within / (len(x) - len(people))
+        covariance = within.T @ within / len(x)
         directions = np.linalg.pinv(covariance, hermitian=True) @ means.T
         offset = np.log(counts / len(x)) - 0.5 * np.sum(means.T * directions, axis=0)
 

@@ -240,7 +240,7 @@ def describe(
 
 
 @partial(jax.jit, static_argnums=0)
-def _vectors(graphdef: nnx.GraphDef, state: nnx.State, frames: Array, mask: Array) -> Array:
+def _vectors(graphdef, state, frames: Array, mask: Array) -> Array:
     model = nnx.merge(graphdef, state)
     return model(frames, mask).unit_parts.reshape(len(mask), -1) / model.config.parts**0.5
 
