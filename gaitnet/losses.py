@@ -57,6 +57,20 @@ def batch_all_triplet_loss(
     return jnp.sum(hinge) / jnp.maximum(jnp.sum(hinge > 0), 1)
 
 
+def part_triplet_loss(
+    parts: Float[Array, "batch part size"], labels: Int[Array, " batch"], margin: float = 0.2
+) -> Float[Array, ""]:
+    """Mean over parts of the body of their own `batch_all_triplet_loss` (GaitSet, Chao et al., AAAI 2019)."""
+    return jnp.mean(jax.vmap(lambda part: batch_all_triplet_loss(part, labels, margin), in_axes=1)(parts))
+
+
+def part_cross_entropy(
+    logits: Float[Array, "batch part subject"], labels: Int[Array, " batch"], label_smoothing: float = 0.0
+) -> Float[Array, ""]:
+    """Mean over parts of the body of their own `softmax_cross_entropy`."""
+    return jnp.mean(jax.vmap(lambda part: softmax_cross_entropy(part, labels, label_smoothing), in_axes=1)(logits))
+
+
 def batch_hard_triplet_loss(
     vectors: Float[Array, "batch size"], labels: Int[Array, " batch"], margin: float = 0.2
 ) -> Float[Array, ""]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gaitnet.models.detector import DetectorConfig
+from gaitnet.models.gaitbase import GaitBaseConfig
 from gaitnet.models.gaitnn import GaitNNConfig
 from gaitnet.models.skeleton_gru import SkeletonGRUConfig
 from humanpose import checkpoint
@@ -19,6 +20,7 @@ SIZES = {
     PartDetectorConfig: ("image_size", "joints", "features"),
     DetectorConfig: ("size", "width_multiplier", "head_channels"),
     GaitNNConfig: ("channels", "grid", "layers", "size", "subjects", "multiplier"),
+    GaitBaseConfig: ("height", "width", "parts", "size", "subjects"),
     SkeletonGRUConfig: ("layers", "size", "hidden", "subjects"),
 }
 

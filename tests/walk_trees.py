@@ -45,6 +45,20 @@ def usf(root, people=(1, 1, 2, 0, 3), session="USF17Gal.mat", **changed):
     return root
 
 
+def usf_people(root, session, people, samples, seed=0):
+    """As `usf`, of people of their own build: shoulders and legs of each at widths of their own, a little frayed."""
+    drawn = np.ones((32, 22, 10, len(people) * samples), np.uint8)
+    rng = np.random.default_rng(seed)
+    for number in range(drawn.shape[3]):
+        own = np.random.default_rng(people[number // samples])
+        broad, narrow, waist = own.integers(2, 9), own.integers(1, 7), own.integers(10, 22)
+        drawn[:waist, 11 - broad : 11 + broad, :, number] = 0
+        for time in range(10):
+            drawn[waist:, 11 - narrow - time // 4 : 11 + narrow, time, number] = 0
+        drawn[..., number] ^= (rng.random((32, 22, 10)) < 0.02).astype(np.uint8)
+    return usf(root, [person for person in people for _ in range(samples)], session, fea3D=drawn)
+
+
 KINECT = (
     "Head", "Shoulder-Center", "Shoulder-Right", "Shoulder-Left", "Elbow-Right", "Elbow-Left", "Wrist-Right",
     "Wrist-Left", "Hand-Right", "Hand-Left", "Spine", "Hip-centro", "Hip-Right", "Hip-Left", "Knee-Right", "Knee-Left",

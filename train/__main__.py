@@ -1,4 +1,4 @@
-"""`python -m train detect|pose|legs|follow|walks|real|gait|strangers|export`: trains and packs the networks shipped."""
+"""`python -m train detect|pose|legs|follow|walks|real|gait|silhouettes|strangers|export`: trains and packs networks."""
 
 import dataclasses
 import hashlib
@@ -253,6 +253,37 @@ def gait(
         take_over(model, knowing)
     loss, evaluate = task.make_loss(config, knowing), task.make_evaluation(config, errors)
     _fit("gait", preset, config, run, origin, model, loss, batches, evaluate, **read)
+
+
+@app.command()
+def silhouettes(
+    preset: Annotated[
+        str, typer.Option(help="usf | usf-held-out (says by the gallery what a choice is worth)")
+    ] = "usf",
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path(
+        "runs/silhouettes"
+    ),
+    init: Init = None,
+    steps: Steps = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights and batches, instead of the preset's.")] = None,
+    data: Data = Path("data"),
+) -> None:
+    """Part vectors of aligned silhouettes: GaitBase on the gallery of the Gait Challenge; its probes are not opened.
+
+    [bold]Example[/]
+    python -m train silhouettes --data usf_gait17 --run runs/usf
+    """
+    from gaitnet.cli.datasets_sources import Name, folder_of
+    from train import silhouettes as task
+    from train.config import SILHOUETTES_PRESETS
+    from train.data import Prefetch
+
+    config = _chosen(_preset(SILHOUETTES_PRESETS, preset, steps), {"seed": seed})
+    gallery = task.Gallery(folder_of(Name.USF, data), config)
+    model, origin = _begin(task, config, init)
+    loss, evaluate = task.make_loss(config), task.make_evaluation(config, gallery)
+    with Prefetch(task.make_batches(config, gallery)) as batches:
+        _fit("silhouettes", preset, config, run, origin, model, loss, batches, evaluate)
 
 
 @app.command()

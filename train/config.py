@@ -215,3 +215,43 @@ class DetectTaskConfig:
 
 
 DETECT_PRESETS = {"scenes+walkers": DetectTaskConfig(), "scenes": DetectTaskConfig(scenes=16, walkers=0)}
+
+
+@dataclass(frozen=True)
+class SilhouettesTaskConfig:
+    """The silhouettes task: a batch holds `walks` half cycles of each of `people`, `frames` frames of each.
+
+    `channels`, `strides`, `parts`, `size`, `batch_norm_decay` are the network's (`GaitBaseConfig`); `scale` multiplies
+    the cosines of the cross-entropy, `margin` is the triplets'. `held_out`: so many half cycles of each person in the
+    gallery are learned nothing from, but are looked at on other floors: that is what such choices are made by.
+    """
+
+    subjects: int = 71
+    people: int = 12
+    walks: int = 3
+    frames: int = 4
+    steps: int = 900
+    channels: tuple[int, ...] = (16, 32, 64, 64)
+    strides: tuple[int, ...] = (2, 2, 1, 1)
+    parts: int = 8
+    size: int = 64
+    batch_norm_decay: float = 0.95
+    scale: float = 16.0
+    margin: float = 0.2
+    held_out: int = 0
+    seed: int = 1
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(3e-3, 100, weight_decay=0.05))
+
+    def __post_init__(self):
+        if not 2 <= self.people <= self.subjects or self.walks < 2 or not 1 <= self.frames <= 10:
+            raise ValueError(
+                f"people, walks, frames: expected 2 to {self.subjects} people, 2 or more walks and 1 to 10 frames, got "
+                f"{self.people}, {self.walks} and {self.frames}"
+            )
+        if self.held_out < 0:
+            raise ValueError(f"held_out: expected 0 or more half cycles of each person, got {self.held_out}")
+
+
+SILHOUETTES_PRESETS = {"usf": SilhouettesTaskConfig()}
+# says by the gallery alone what a choice is worth
+SILHOUETTES_PRESETS["usf-held-out"] = replace(SILHOUETTES_PRESETS["usf"], held_out=3)

@@ -10,7 +10,7 @@ from flax import nnx
 
 from humanpose.checkpoint import fill, flatten, load, save
 from train.checkpoint import RUN_CONFIG, RunCheckpoints, read_config
-from train.config import DetectTaskConfig, OptimizerConfig, PoseTaskConfig
+from train.config import DetectTaskConfig, OptimizerConfig, PoseTaskConfig, SilhouettesTaskConfig
 from train.gait_config import GaitRecipe, GaitTaskConfig
 from train.loop import init_state, make_optimizer
 
@@ -87,7 +87,8 @@ def export_run(run: Path, to: Path, card_file: Path | None = None, average: Path
     if average is not None:
         arrays, other = _averaged(arrays, average)
         training["averaged_with"] = other
-    if config["task"] == "gait":  # the training head tells the training's people apart, whom nobody else has met
+    # the training head tells the training's people apart, whom nobody else has met
+    if config["task"] in ("gait", "silhouettes"):
         arrays = {name: array for name, array in arrays.items() if not name.startswith("head/")}
         settings["subjects"] = 0
     save(to, arrays, settings, {**card, "training": training}, type(model).__name__)
@@ -147,6 +148,10 @@ def new_model_of(config: dict[str, Any]) -> Any:
                 if "recipe" in settings:  # earlier runs had none to choose
                     settings["recipe"] = GaitRecipe(**settings["recipe"])
                 return gait.new_model(task_config(GaitTaskConfig))
+            case "silhouettes":
+                from train import silhouettes
+
+                return silhouettes.new_model(task_config(SilhouettesTaskConfig))
             case other:
                 raise ValueError(f"a run of the unknown task {other!r} has no network here")
     except TypeError as error:  # a setting of another kind

@@ -8,6 +8,7 @@ from gaitnet.cli.evaluate_kth import kth
 from gaitnet.cli.evaluate_pose import pose
 from gaitnet.cli.evaluate_skeletons import kinect, ucalgary
 from gaitnet.cli.evaluate_trees import casia_a, casia_b, folder, tum_gaid
+from gaitnet.cli.evaluate_usf import usf
 from gaitnet.cli.evaluate_walkers import walkers
 from gaitnet.cli.evaluate_walkers_grid import walkers_grid
 
@@ -31,3 +32,4 @@ evaluate_commands.command("casia-b")(casia_b)
 evaluate_commands.command("tum-gaid")(tum_gaid)
 evaluate_commands.command()(folder)
 evaluate_commands.command("walkers-grid")(walkers_grid)
+evaluate_commands.command()(usf)

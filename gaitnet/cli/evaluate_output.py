@@ -10,7 +10,7 @@ from gaitnet.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
     from gaitnet.evaluation.intervals import Rate
-    from gaitnet.evaluation.results import Result
+    from gaitnet.evaluation.results import Result, RowResult
 
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder for tables, numbers and a page; made if missing.")
@@ -68,17 +68,28 @@ def comparison(outcome: Outcome) -> "tuple[list[str], list[list[Any]]]":
     """Header and lines of text: each of the protocol's rows with every method below each other, and chance."""
     protocol = next(iter(outcome.results.values())).protocol
     groups = [name for name, _ in protocol.groups]
-    header = ["probes", "method", "rank-1 [95 %]", *groups, "described"]
+    once = protocol.one_decision  # then every probe is a person, whose samples are also counted one by one
+    more = ["right", "rank-5", "samples"] if once else ["described"]
+    header = ["probes", "method", "rank-1 [95 %]", *groups, *more]
     lines: list[list[Any]] = []
     for place, row in enumerate(protocol.rows):
         for method, result in outcome.results.items():
             found = result.rows[place]
             among = [str(found.groups[name]) if name in found.groups else "no probes" for name in groups]
             share = f"{found.described} of {found.rank_1.count}"
-            lines.append([row.name, method, str(found.rank_1), *among, share])
+            lines.append([row.name, method, str(found.rank_1), *among, *(_of_samples(found) if once else [share])])
         chance = f"{100 * found.chance:.1f} %"
-        lines.append([row.name, "chance", chance, *[chance for _ in groups], None])
+        lines.append([row.name, "chance", chance, *[chance for _ in groups], *[None for _ in more]])
     return header, lines
+
+
+def _of_samples(found: "RowResult") -> list[str]:
+    """Persons named rightly, rank-5, and rank-1 / rank-5 of single samples."""
+    assert found.sample_rank_1 is not None, "counted where there is one decision"
+    assert found.sample_rank_5 is not None, "counted where there is one decision"
+    right = f"{round(found.rank_1.value * found.rank_1.count)} of {found.rank_1.count}"
+    single = f"{100 * found.sample_rank_1.value:.1f}/{100 * found.sample_rank_5.value:.1f} %"
+    return [right, f"{100 * found.rank_5.value:.1f} %", single]
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

@@ -46,10 +46,10 @@ def result_page(
 def _row(page: "Page", rows: "Mapping[str, RowResult]", result: "Result") -> None:
     """Tables and curves of one row, every method's."""
     row = next(iter(rows.values()))
-    single = ["rank-1, single samples"] if result.protocol.one_decision else []
+    single = ["rank-1, single samples", "rank-5, single samples"] if result.protocol.one_decision else []
     groups = [name for name, _ in result.protocol.groups]
     lines: Sequence[list[object]] = [
-        [method, found.rank_1, found.rank_5, *([found.sample_rank_1] if single else []),
+        [method, found.rank_1, found.rank_5, *([found.sample_rank_1, found.sample_rank_5] if single else []),
          *[found.groups.get(name) for name in groups], found.eer, found.auc, found.tar,
          f"{found.described} of {found.rank_1.count}"]
         for method, found in rows.items()

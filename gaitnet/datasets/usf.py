@@ -6,6 +6,7 @@ width 22, time 10, sample), 1 on the background and 0 on the person; `gnd` (samp
 in a probe whom the gallery does not have.
 """
 
+from collections.abc import Collection
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +29,9 @@ CYCLE = 10
 """Frames of a sample."""
 
 
-def read_usf(root: Path, dropped: list[Dropped] | None = None) -> list[Sequence]:
+def read_usf(
+    root: Path, dropped: list[Dropped] | None = None, sessions: Collection[str] = tuple(SESSIONS)
+) -> list[Sequence]:
     """Every half cycle: `session` "gallery" or the probe's letter, `sequence` its number within person and session.
 
     A record's frames are those of the file as if its samples followed each other: 10 for each. `view` is None: the two
@@ -37,6 +40,7 @@ def read_usf(root: Path, dropped: list[Dropped] | None = None) -> list[Sequence]
     Args:
         root: folder of `USF17Gal.mat`, `PrbA.mat`, ...
         dropped: is told of samples of people outside the gallery; where None, a warning sums it up.
+        sessions: "gallery" and letters of probes; files of others are not opened.
 
     Raises:
         ValueError: `root` is no folder or holds none of the files; a file that is not what it should be.
@@ -45,9 +49,12 @@ def read_usf(root: Path, dropped: list[Dropped] | None = None) -> list[Sequence]
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"root: expected the folder of the USF half cycles, got {root}, which is not a folder")
-    files = {session: root / file for session, (file, _) in SESSIONS.items() if (root / file).is_file()}
+    files = {session: root / file for session, (file, _) in SESSIONS.items() if session in sessions}
+    files = {session: path for session, path in files.items() if path.is_file()}
     if not files:
-        raise ValueError(f"root: expected USF17Gal.mat, PrbA.mat, ... in {root}, got none of them; check the path")
+        names = [SESSIONS[session][0] for session in SESSIONS if session in sessions]
+        wanted = ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
+        raise ValueError(f"root: expected {wanted} in {root}, got none of them; check the path")
     walks: list[Sequence] = []
     out: list[Dropped] = []
     for session, path in files.items():
