@@ -9,7 +9,7 @@ import pytest
 from stand_ins import bad, document, good
 from walk_trees import pictures
 
-from gaitnet import crowd, recognizer
+from gaitnet import crowd, descriptor
 from gaitnet.cli import evaluate_tree, evaluate_walkers_grid
 from gaitnet.cli.evaluate_road import frames_of, walker_of
 from gaitnet.crowd import Described
@@ -67,7 +67,7 @@ def vectors_of_walks(gait, walks):
 @pytest.fixture
 def road(monkeypatch):
     stand_in = Road()
-    monkeypatch.setattr(recognizer, "vectors_of_walks", vectors_of_walks)
+    monkeypatch.setattr(descriptor, "vectors_of_walks", vectors_of_walks)
     monkeypatch.setattr(evaluate_tree, "load", lambda weights: stand_in)
     monkeypatch.setattr(evaluate_tree, "yardstick", lambda weights, identity: None)
     return stand_in

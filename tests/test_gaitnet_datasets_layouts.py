@@ -204,6 +204,9 @@ def test_a_folder_of_films(tmp_path):
     film(tmp_path / "anna" / "door.avi")
     with pytest.raises(ValueError, match=r"one walk called anna/door, got two, .*door\.avi and .*door\.mp4"):
         read_folder(tmp_path, [])
+    (tmp_path / "anna" / "door.avi").rename(tmp_path / "anna" / "Door.avi")
+    with pytest.raises(ValueError, match=r"Door\.avi and .*door\.mp4 count as one walk"):
+        read_folder(tmp_path, [])
 
 
 @pytest.mark.parametrize("read", [read_casia_a, read_casia_b, read_tum_gaid, read_folder])

@@ -165,6 +165,11 @@ def test_trees_are_read_as_the_data_sets_that_they_stand_in_for(tmp_path, drawn_
     assert (len(walks), told) == (160, [])
     assert Counter(walk.part for walk in walks) == {"train": 40, "validation": 20, "test": 100}
     assert {walk.sequence for walk in walks if walk.session == "2" and walk.condition == "BG"} == {"b03", "b04"}
+    make_walkers(tmp_path / "t", "tum-gaid", **{**drawn, "conditions": ("NM",), "subjects": 2}, first=9)
+    walks = read_tum_gaid(tmp_path / "t", dropped=told)
+    people = {part: {walk.subject_id for walk in walks if walk.part == part} for part in ("train", "test", "")}
+    assert {part: len(names) for part, names in people.items()} == {"train": 3, "test": 6, "": 0}
+    assert {"p009", "p010"} < people["test"]
     for tree in ("a", "b", "t"):
         assert "synthetic" in (tmp_path / tree / "README.txt").read_text()
 

@@ -18,7 +18,7 @@ ENERGY, FROZEN = "energy", "single"
 """What is kept of each walk: its gait energy image, and one of its silhouettes."""
 SIZE, SIDE = 64, 10
 """Rows and columns of aligned silhouettes, and how many of the latter are cut off on either side, as OpenGait does."""
-MADE = 1
+MADE = 2
 """Counts up whenever other images are made of the same silhouettes."""
 
 LEAD = (
@@ -74,7 +74,8 @@ def _kept_or_made(walk: "Walk", kept: Any) -> Outlined:
     if record is not None:
         return Outlined(record.arrays, record.about["reason"], [Dropped(*each) for each in record.about["dropped"]])
     one = outline(walk)
-    kept.put(name, one.arrays, {"reason": one.reason, "dropped": [list(each) for each in one.dropped]})
+    if one.arrays or not one.dropped:  # what cannot be read now may be read in the next run
+        kept.put(name, one.arrays, {"reason": one.reason, "dropped": [list(each) for each in one.dropped]})
     return one
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gaitnet.cli.evaluate_walks import maps_of, nearest, result_of, svm, windows_of
+from gaitnet.cli.evaluate_walks import nearest, parts_of, result_of, svm, windows_of
 from gaitnet.cli.output import bar
 
 if TYPE_CHECKING:
@@ -28,8 +28,23 @@ PICTURES = 6
 """Pictures of a walk from which the colour control takes its histograms."""
 MADE = 1
 """Counts up whenever the same networks make other records of the same walks."""
+UNREAD = "cannot be read"
+"""Why a walk is not described of which no picture can be had; the next run may read it, so it is not kept."""
 SAMPLES = 60
 """Pictures from which the scene of a folder of pictures is learned ahead."""
+
+
+def detector_of(weights: "Path | None") -> str:
+    """Names the person detector's weights, by which other people are found; "none" where there is none."""
+    from pathlib import Path
+
+    from humanpose import checkpoint
+
+    try:
+        folder = checkpoint.find((Path() if weights is None else weights.absolute()) / "detect")
+    except checkpoint.CheckpointError:
+        return "none"
+    return str(checkpoint.load(folder)[1]["weights"]["sha256"])[:16]
 
 
 class Followed(NamedTuple):
@@ -41,7 +56,11 @@ class Followed(NamedTuple):
 
 
 def follow_all(
-    recognizer: "GaitRecognizer", walks: "Sequence[Walk]", rate: float | int, folder: "Path | None"
+    recognizer: "GaitRecognizer",
+    walks: "Sequence[Walk]",
+    rate: float | int,
+    folder: "Path | None",
+    detector: str = "",
 ) -> list[Followed]:
     """Every walk down the road, in their order; those that `folder` keeps from an earlier run are not looked at again.
 
@@ -49,14 +68,16 @@ def follow_all(
         recognizer: both networks.
         walks: of kind "video" or "frames", one walker in each.
         rate: pictures a second of walks that are folders of pictures.
-        folder: where the walks' vectors are kept; None keeps them nowhere.
+        folder: where the walks' vectors are kept; None keeps them nowhere. Walks that cannot be read, and those that
+            are not described and damaged, are not: they may be whole in the next run.
+        detector: names the weights of the person detector, of which the recognizer's identity does not tell.
 
     """
     from gaitnet.datasets.arrays import source_of
     from gaitnet.datasets.dropped import Dropped
     from gaitnet.kept import Kept
 
-    kept = Kept(folder, f"road {MADE}, {recognizer.identity}")
+    kept = Kept(folder, f"road {MADE}, {recognizer.identity}, detector {detector}")
     found = []
     with bar("looking at the walks", "walks") as progress:
         for number, walk in enumerate(walks, 1):
@@ -64,7 +85,8 @@ def follow_all(
             record = kept.get(name)
             if record is None:
                 one = follow(recognizer, walk, rate)
-                kept.put(name, one.arrays, {"reason": one.reason, "dropped": [list(each) for each in one.dropped]})
+                if one.arrays or not one.dropped:
+                    kept.put(name, one.arrays, {"reason": one.reason, "dropped": [list(each) for each in one.dropped]})
             else:
                 told = record.about
                 one = Followed(record.arrays, told["reason"], [Dropped(*each) for each in told["dropped"]])
@@ -83,11 +105,12 @@ def follow(recognizer: "GaitRecognizer", walk: "Walk", rate: float | int) -> Fol
     import numpy as np
 
     from gaitnet.datasets.dropped import DAMAGED, Dropped, left_out
-    from gaitnet.evaluation.controls import shuffled, single_frame
     from gaitnet.video.detect import PersonDetector
-    from gaitnet.video.read import VideoWarning
+    from gaitnet.video.read import VideoError, VideoWarning
 
     dropped: list[Dropped] = []
+    unread: VideoError | None = None
+    people: list[Person] = []
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", VideoWarning)
         try:
@@ -97,21 +120,48 @@ def follow(recognizer: "GaitRecognizer", walk: "Walk", rate: float | int) -> Fol
             else:
                 detector.background.prime(frames_of(walk, rate, [], SAMPLES))
             people = list(recognizer.follow(frames_of(walk, rate, dropped), detector))
-        except ValueError as error:
-            return Followed({}, "cannot be read", [*dropped, left_out(error, walk.name)])
-    dropped += [Dropped(DAMAGED, str(walk.path), str(one.message)) for one in warned if one.category is VideoWarning]
+        except VideoError as error:
+            unread = error
+    for one in warned:
+        if issubclass(one.category, VideoWarning):
+            dropped.append(Dropped(DAMAGED, str(walk.path), str(one.message)))
+        else:  # what else was warned of is for whoever listens
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, source=one.source)
+    if unread is not None:
+        return Followed({}, UNREAD, [*dropped, left_out(unread, walk.name)])
     own = walker_of(people)
     if not own:
         longest = max(people, key=lambda one: len(one.frames), default=None)
         return Followed({}, "nobody was seen" if longest is None else longest.reason or "", dropped)
-    maps = [part for person in own for part in maps_of(person, np.ones(len(person.frames), bool))]
-    # by the walk's name: the same in every run, and no two walks in the same order
-    seed = int.from_bytes(hashlib.blake2b(walk.name.encode(), digest_size=4).digest())
-    controls = [[shuffled(part, seed) for part in maps], [single_frame(maps[0], seed)]]
-    mixed, frozen = (windows_of(recognizer, [one])[0] for one in controls)
-    colours = colours_of(walk, rate, own[0])
-    arrays = {GAIT: np.concatenate([person.windows for person in own]), MIXED: mixed, FROZEN: frozen, **colours}
-    return Followed({name: array for name, array in arrays.items() if array is not None}, "", dropped)
+    gait = np.concatenate([person.windows for person in own])
+    arrays = {GAIT: gait, **controls_of(recognizer, walk.name, own), **colours_of(walk, rate, own[0])}
+    return Followed(arrays, "", dropped)
+
+
+def controls_of(recognizer: "GaitRecognizer", name: str, people: "Sequence[Person]") -> "dict[str, np.ndarray]":
+    """Vectors (window, size) of a walk's frames in another order, and of one frame; a part at a time is in memory.
+
+    Args:
+        recognizer: both networks.
+        name: the walk's, by which it is mixed: the same in every run, and no two walks in the same order.
+        people: the walker, as often as he was followed.
+
+    """
+    import numpy as np
+
+    from gaitnet.evaluation.controls import shuffled, single_frame
+
+    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest())
+    found: dict[str, list[np.ndarray]] = {MIXED: [], FROZEN: []}
+    for person in people:
+        for part in parts_of(person, np.ones(len(person.frames), bool)):
+            altered = {MIXED: shuffled(part, seed)}
+            if not found[FROZEN]:  # of all parts one frame, or the control would see several poses
+                altered[FROZEN] = single_frame(part, seed)
+            for control, maps in altered.items():
+                (vectors,) = windows_of(recognizer, [[maps]])
+                found[control] += [] if vectors is None else [vectors]
+    return {control: np.concatenate(parts) for control, parts in found.items() if parts}
 
 
 def walker_of(people: "Sequence[Person]") -> "list[Person]":
@@ -133,12 +183,12 @@ def frames_of(walk: "Walk", rate: float | int, dropped: "list[Dropped]", most: i
         most: of a folder, give only about so many, spread over all.
 
     Raises:
-        ValueError: another kind of walk, or not one frame of it can be read.
+        VideoError: another kind of walk, or not one frame of it can be read.
 
     """
     from gaitnet.datasets.arrays import source_files
     from gaitnet.datasets.frame_folder import numbered_pictures
-    from gaitnet.video.read import Frame, VideoReader
+    from gaitnet.video.read import Frame, VideoError, VideoReader
 
     if walk.kind == "video":
         with VideoReader(walk.path) as reader:
@@ -150,13 +200,13 @@ def frames_of(walk: "Walk", rate: float | int, dropped: "list[Dropped]", most: i
         return
     files = source_files(walk)
     if walk.kind != "frames" or not files:
-        raise ValueError(f"{walk.path}: expected pictures of a walk, got {len(files)} of kind {walk.kind}")
+        raise VideoError(f"{walk.path}: expected pictures of a walk, got {len(files)} of kind {walk.kind}")
     first: int | None = None
     for number, picture in numbered_pictures(files[:: 1 if most is None else max(1, len(files) // most)], dropped):
         first = number if first is None else first
         yield Frame(number - first, (number - first) / rate, picture)
     if first is None:
-        raise ValueError(f"{walk.path}: not one of {len(files)} pictures can be read")
+        raise VideoError(f"{walk.path}: not one of {len(files)} pictures can be read")
 
 
 def colours_of(walk: "Walk", rate: float | int, person: "Person") -> "dict[str, np.ndarray]":

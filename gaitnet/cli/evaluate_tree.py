@@ -49,7 +49,7 @@ def measure(
     from gaitnet.walkers.files import SETTINGS
 
     protocol = tree.protocol
-    there = _with_rows_there(tree)
+    there = _scored(_with_rows_there(tree))
     kind = there.walks[0].kind
     if any((place / SETTINGS).exists() for place in (folder, folder.parent)):
         there.notes.append("These are walkers (synthetic): the figures say nothing about real people.")
@@ -82,6 +82,55 @@ def _with_rows_there(tree: Tree) -> Tree:
     return replace(tree, protocol=replace(protocol, rows=tuple(rows)), notes=[*tree.notes, *notes])
 
 
+def _scored(tree: Tree) -> Tree:
+    """The same, once every search of the protocol was made without what it compares: describing takes hours.
+
+    Without the ranking where there are not the walks for it, which a note tells.
+
+    Raises:
+        ValueError: the walks cannot be scored, or only one person is enrolled, who is always found.
+
+    """
+    import numpy as np
+
+    from gaitnet.evaluation.galleries import Searcher
+    from gaitnet.evaluation.ranking import evaluate_ranked
+    from gaitnet.evaluation.runner import row_masks, tested_walks
+    from gaitnet.evaluation.selection import Table
+
+    walks = _used(tree)
+    table, nothing = Table(walks), np.zeros((len(walks), 1))
+    searcher = Searcher(table, nothing, lambda _, labels: lambda probes: np.zeros((len(probes), len(set(labels)))))
+    begin = f"--root: {tree.protocol.name} cannot be scored with these {len(walks):,} walks"
+    for row in tree.protocol.rows:
+        try:
+            tested = tested_walks(tree.protocol, table, ())
+            found = searcher.trials(tree.protocol, row, *row_masks(tree.protocol, row, table, tested))
+        except ValueError as error:
+            raise ValueError(f"{begin}: {str(error).removeprefix('samples: ')}") from error
+        if len(found.subjects) < 2:
+            raise ValueError(
+                f"{begin}: expected two people or more to enrol in row {row.name!r}, got {', '.join(found.subjects)} "
+                "alone, who would always be found"
+            )
+        if not found.mated.any():
+            raise ValueError(
+                f"{begin}: expected two walks or more of somebody in row {row.name!r}, one to enrol and one to search "
+                "for, got nobody's"
+            )
+    if tree.protocol.views != "pairs" or tree.ranked is None:
+        return tree
+    try:
+        evaluate_ranked(
+            tree.ranked.with_rows_of(walks), walks, nothing, lambda one, other: np.zeros((len(one), len(other))),
+            resamples=1,
+        )  # fmt: skip
+    except ValueError:
+        note = f"{tree.ranked.name} is left out: there are not the walks for it."
+        return replace(tree, ranked=None, notes=[*tree.notes, note])
+    return tree
+
+
 def _used(tree: Tree) -> "list[Walk]":
     """The walks that are enrolled or searched for: nothing else need be described."""
     import numpy as np
@@ -96,17 +145,17 @@ def _used(tree: Tree) -> "list[Walk]":
 
 
 def _by_road(tree: Tree, keep: Path | None, weights: Path | None) -> Outcome:
-    from gaitnet.cli.evaluate_road import GAIT, MIXED, follow_all, means, remarks, results_of
+    from gaitnet.cli.evaluate_road import GAIT, MIXED, detector_of, follow_all, means, remarks, results_of
 
     walks = _used(tree)
     recognizer = load(weights)
-    seen = follow_all(recognizer, walks, tree.rate, keep)
+    seen = follow_all(recognizer, walks, tree.rate, keep, detector_of(weights))
     found = remarks(walks, [(one.reason, one.dropped) for one in seen], tree.dropped)
     _require_some(seen, found)
     results = results_of(tree.protocol, walks, seen, yardstick(weights, recognizer.identity))
     vectors = {"gait": means(seen, GAIT), "shuffled frames": means(seen, MIXED)}
-    tables = _tables(tree, walks, results, vectors)
-    footer = f"; weights {recognizer.identity}"
+    tables = _tables(tree, walks, results, ("gait, SVM", "gait, nearest"), vectors)
+    footer = f"{'' if weights is None else f' --weights {weights}'}; weights {recognizer.identity}"
     return Outcome(tree.name, "", LEAD, results, _described(walks, seen), tree.notes + found, footer, tables)
 
 
@@ -123,7 +172,8 @@ def _by_silhouettes(tree: Tree, keep: Path | None) -> Outcome:
     remarked = remarks([*walks, *learned], [(one.reason, one.dropped) for one in found], tree.dropped)
     _require_some(own, remarked)
     results, told = results_of(tree.protocol, walks, own, learned, others)
-    tables = _tables(tree, walks, results, {"gait energy images": vectors_of(own, ENERGY)})
+    methods, vectors = ("PCA and LDA", "as they are, nearest"), {"gait energy images": vectors_of(own, ENERGY)}
+    tables = _tables(tree, walks, results, methods, vectors)
     notes = [*tree.notes, told, *remarked]
     return Outcome(f"{tree.name}-silhouettes", "", LEAD, results, _described(walks, own), notes, tables=tables)
 
@@ -143,15 +193,13 @@ def _described(walks: "Sequence[Walk]", found: Sequence[Any]) -> Any:
     )
 
 
-def _tables(tree: Tree, walks: "Sequence[Walk]", results: dict[str, Any], vectors: dict[str, Any]) -> list[Any]:
-    """Rates by view where the protocol parts views, and the ranking of single walks where there are walks for it."""
+def _tables(
+    tree: Tree, walks: "Sequence[Walk]", results: dict[str, Any], methods: Sequence[str], vectors: dict[str, Any]
+) -> list[Any]:
+    """Rates of some methods by view where the protocol parts views, and the ranking of single walks if there is one."""
     from gaitnet.cli.evaluate_views import by_probe_view, ranked
 
     if tree.protocol.views != "pairs":
         return []
-    tables = [by_probe_view(method, result) for method, result in list(results.items())[:2]]
-    try:
-        tables.append(ranked(tree.ranked, walks, vectors))
-    except ValueError:
-        tree.notes.append(f"{tree.ranked.name} is left out: there are not the walks for it.")
-    return tables
+    tables = [by_probe_view(method, result) for method, result in results.items() if method in methods]
+    return tables if tree.ranked is None else [*tables, ranked(tree.ranked, walks, vectors)]

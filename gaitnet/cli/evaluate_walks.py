@@ -1,6 +1,6 @@
 """Walks on their way to a score: windows for GaitNN, controls, and rendered walks through the pose network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,13 +17,18 @@ Alter = Callable[["np.ndarray", int], "np.ndarray"]
 
 def maps_of(person: "Person", mask: "np.ndarray") -> "list[np.ndarray]":
     """Pose maps of some frames of a described person, as the recogniser makes them; none where they are too few."""
+    return list(parts_of(person, mask))
+
+
+def parts_of(person: "Person", mask: "np.ndarray") -> "Iterator[np.ndarray]":
+    """As `maps_of`, a part at a time: those of a long film would fill the memory."""
     from gaitnet.recognizer import maps_of_walk
     from humanpose.skeleton import FLIP
 
     keypoints, probability, times = person.keypoints[mask], person.probability[mask], person.times[mask]
     if person.mirrored:  # back to the names of the mirrored picture, which the maps expect
         keypoints, probability = keypoints[:, FLIP], probability[:, FLIP]
-    return list(maps_of_walk(keypoints, probability, times, person.mirrored))
+    yield from maps_of_walk(keypoints, probability, times, person.mirrored)
 
 
 def only(option: str, names: Sequence[str] | None) -> str:

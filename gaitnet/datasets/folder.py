@@ -5,6 +5,7 @@ from pathlib import Path
 from gaitnet.datasets.dropped import EMPTY, NAME, Dropped, hand_over, unusable
 from gaitnet.datasets.frame_folder import frame_files, subfolders
 from gaitnet.datasets.record import Sequence, require_unique
+from gaitnet.evaluation.selection import canonical_name
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".ts", ".ogv", ".3gp")
 
@@ -19,7 +20,8 @@ def read_folder(root: Path, dropped: list[Dropped] | None = None) -> list[Sequen
         dropped: is told what is left out; where None, a warning sums it up.
 
     Raises:
-        ValueError: `root` is no folder or holds no walks; two walks of one name, such as a.mp4 and a.avi.
+        ValueError: `root` is no folder or holds no walks; two walks of one name, such as a.mp4 and a.avi,
+            or of names that an evaluation holds for one walk filmed twice, as 1 and 01, or Door and door.
 
     """
     root = Path(root)
@@ -46,5 +48,13 @@ def read_folder(root: Path, dropped: list[Dropped] | None = None) -> list[Sequen
     if not walks:
         raise ValueError(f"root: expected films such as anna/door.mp4 in {root}, got none; make a folder a person")
     require_unique(walks)
+    known: dict[tuple[str, str], Sequence] = {}
+    for walk in walks:
+        other = known.setdefault((walk.subject_id, canonical_name(walk.sequence)), walk)
+        if other is not walk:
+            raise ValueError(
+                f"root: {other.path} and {walk.path} count as one walk, since capitals and leading zeros tell no walks "
+                "apart; rename one of them"
+            )
     hand_over(out, dropped, f"films in {root}")
     return walks

@@ -198,7 +198,8 @@ def make_walkers(
         same_as_before(Path(root) / SETTINGS, settings)
         write_text(Path(root) / README, SYNTHETIC.format(layout))
         if how.lists:
-            _write_lists(Path(root) / "labels", range(first, first + subjects))
+            drawn = {int(path.name[1:]) for path in Path(root).glob("image/p[0-9][0-9][0-9]")}
+            _write_lists(Path(root) / "labels", sorted(drawn.union(range(first, first + subjects))))
     for subject in range(first, first + subjects):
         for name, condition, session, number in walks:
             for view in views[:1] if how.one_view else views:
@@ -219,7 +220,7 @@ def make_walkers(
     return written
 
 
-def _write_lists(folder: Path, people: range) -> None:
+def _write_lists(folder: Path, people: list[int]) -> None:
     """TUM-GAID's lists: of 305 people 100 train, 50 validate and 155 are tested; of fewer, as large a share."""
     shares = {"train": 100 * len(people) // 305, "validation": 50 * len(people) // 305, "test": len(people)}
     left = iter(people)
