@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from walk_trees import pictures
 
 from gaitnet import crowd, descriptor
 from gaitnet.cli import evaluate_tree, evaluate_walkers_grid
-from gaitnet.cli.evaluate_road import frames_of, walker_of
+from gaitnet.cli.evaluate_road import follow_all, frames_of, walker_of
 from gaitnet.crowd import Described
 from gaitnet.datasets.record import Sequence
 from gaitnet.recognizer import Person, maps_of_walk
@@ -143,6 +144,47 @@ def test_an_evaluation_that_was_stopped_goes_on(road, tmp_path):
         after["methods"]["gait, nearest"]["rows"][0]["rank_1"]
         == before["methods"]["gait, nearest"]["rows"][0]["rank_1"]
     )
+
+
+def test_what_cannot_be_read_is_looked_at_again_and_warnings_are_handed_on(road, tmp_path, monkeypatch):
+    film(tmp_path / "a.mp4", 2)
+    (tmp_path / "b.mp4").write_bytes(b"no film")
+    walks = [Sequence(name, "", "", None, "door", tmp_path / f"{name}.mp4") for name in "ab"]
+    follow = road.follow
+
+    def warned(frames, detector):
+        warnings.warn("joints are slow", RuntimeWarning, stacklevel=1)
+        yield from follow(frames, detector)
+
+    monkeypatch.setattr(road, "follow", warned)
+    with pytest.warns(RuntimeWarning, match="joints are slow"):
+        first = follow_all(road, walks, 25, tmp_path / "kept", "one")
+    assert [one.reason for one in first] == ["", "cannot be read"]
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    again = follow_all(road, walks, 25, tmp_path / "kept", "one")  # nobody warns: it is not looked at
+    assert np.array_equal(again[0].arrays["shuffled"], first[0].arrays["shuffled"])
+    assert road.looked == 1
+    with pytest.warns(RuntimeWarning):
+        follow_all(road, walks, 25, tmp_path / "kept", "other")
+    assert road.looked == 2
+
+    def broken(frames, detector):
+        raise ValueError("maps: of another kind")
+
+    monkeypatch.setattr(road, "follow", broken)
+    with pytest.raises(ValueError, match="of another kind"):
+        follow_all(road, walks, 25, None)
+
+
+def test_what_cannot_be_scored_is_refused_before_anybody_is_looked_at(road, tmp_path):
+    for place, name in enumerate(("anna", "ben"), 2):
+        film(tmp_path / "films" / name / "door.mp4", place)
+    command = ("evaluate", "folder", "--root", tmp_path / "films")
+    assert "expected two walks or more of somebody" in bad(*command)
+    film(tmp_path / "one" / "anna" / "door.mp4", 2)
+    film(tmp_path / "one" / "anna" / "yard.mp4", 2)
+    assert "got anna alone" in bad(*command[:2], "--root", tmp_path / "one")
+    assert road.looked == 0
 
 
 def test_casia_b_people_who_learn_and_are_tested(road, tmp_path):
