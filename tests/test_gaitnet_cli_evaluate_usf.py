@@ -45,6 +45,12 @@ def test_every_probe_set_that_is_there_is_measured(tree, weights, tmp_path):
     assert "rank-5, single samples" in (tmp_path / "usf.html").read_text()
 
 
+def test_several_networks_are_one_by_the_sum_of_their_scores(tree, weights, tmp_path):
+    alone, twice = (document("evaluate", "usf", "--root", tree, *["--weights", weights] * times) for times in (1, 2))
+    for one, other in zip(alone["methods"]["GaitBase"]["rows"], twice["methods"]["GaitBase"]["rows"], strict=True):
+        assert one["sample_rank_1"] == other["sample_rank_1"]
+
+
 def test_a_folder_that_lacks_one_side_is_refused(weights, tmp_path):
     usf_people(tmp_path / "g", "USF17Gal.mat", people=(1, 2), samples=2)
     assert "expected a probe, PrbA.mat" in bad("evaluate", "usf", "--root", tmp_path / "g", "--weights", weights)

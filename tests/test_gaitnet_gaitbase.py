@@ -1,5 +1,7 @@
 """GaitBase against a float64 twin, its size as published, and its promises about padding and order."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,6 +118,17 @@ def test_the_order_of_frames_does_not_count(network, walks):
     np.testing.assert_allclose(network(jnp.asarray(silhouettes[:, ::-1]), there).unit_parts, forward, atol=1e-6)
 
 
+def test_silhouettes_that_come_together_first_are_their_mean(walks):
+    silhouettes, mask = walks
+    config = dataclasses.replace(TINY, together="silhouettes")
+    model, of_frames = GaitBase(config, rngs=nnx.Rngs(0)), GaitBase(TINY, rngs=nnx.Rngs(0))
+    spoilt = np.where(mask[..., None, None], silhouettes, np.nan)
+    mean = np.stack([frames[there].mean(axis=0) for frames, there in zip(silhouettes, mask, strict=True)])
+    found = model(jnp.asarray(spoilt), jnp.asarray(mask), train=True)
+    expected = of_frames(jnp.asarray(mean[:, None]), jnp.ones((3, 1), bool), train=True)
+    np.testing.assert_allclose(found.parts, expected.parts, rtol=1e-4, atol=1e-5)
+
+
 def test_a_walk_without_frames_is_nothing_and_teaches_nothing(walks):
     silhouettes, mask = walks
     alone, beside = (GaitBase(TINY, rngs=nnx.Rngs(0)) for _ in range(2))
@@ -153,9 +166,9 @@ def test_other_sizes_are_refused(network):
 
 @pytest.mark.parametrize(
     ("wrong", "why"),
-    [({"strides": (1, 2)}, "strides"), ({"strides": (1, 3, 1, 1)}, "strides"), ({"channels": ()}, "channels"),
-     ({"channels": (64, 1 << 20, 1, 1)}, "channels"), ({"parts": 5}, "not so many times 5"),
-     ({"batch_norm_decay": 1.0}, "batch_norm_decay")],
+    [({"strides": (1, 2)}, "strides"), ({"strides": (1, 3, 1, 1)}, "strides"),
+     ({"channels": ()}, "channels"), ({"channels": (64, 1 << 20, 1, 1)}, "channels"),
+     ({"parts": 5}, "not so many times 5"), ({"batch_norm_decay": 1.0}, "batch_norm_decay")],
 )  # fmt: skip
 def test_a_config_that_cannot_be_is_refused(wrong, why):
     with pytest.raises(ValueError, match=why):
@@ -170,5 +183,5 @@ def test_gradients_are_finite_where_frames_are_missing(walks):
         output = nnx.merge(graphdef, params, rest, copy=True)(jnp.asarray(silhouettes), jnp.asarray(mask), train=True)
         return jnp.mean(output.cosines) + jnp.mean(output.parts)
 
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.grad(loss)(params)))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.jit(jax.grad(loss))(params)))
     assert SMALL.subjects == 0

@@ -257,9 +257,7 @@ def gait(
 
 @app.command()
 def silhouettes(
-    preset: Annotated[
-        str, typer.Option(help="usf | usf-held-out (says by the gallery what a choice is worth)")
-    ] = "usf",
+    preset: Annotated[str, typer.Option(help="usf | usf-frames | usf-held-out (tells by the gallery alone)")] = "usf",
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run is resumed.")] = Path(
         "runs/silhouettes"
     ),

@@ -221,18 +221,19 @@ DETECT_PRESETS = {"scenes+walkers": DetectTaskConfig(), "scenes": DetectTaskConf
 class SilhouettesTaskConfig:
     """The silhouettes task: a batch holds `walks` half cycles of each of `people`, `frames` frames of each.
 
-    `channels`, `strides`, `parts`, `size`, `batch_norm_decay` are the network's (`GaitBaseConfig`); `scale` multiplies
-    the cosines of the cross-entropy, `margin` is the triplets'. `held_out`: so many half cycles of each person in the
-    gallery are learned nothing from, but are looked at on other floors: that is what such choices are made by.
+    `channels` to `batch_norm_decay` are the network's, as in `GaitBaseConfig`; `scale` multiplies the cosines of the
+    cross-entropy, `margin` is the triplets'. `held_out`: so many half cycles of each person in the gallery are learned
+    nothing from, but are looked at on other floors, which says by the gallery alone what a choice is worth.
     """
 
     subjects: int = 71
-    people: int = 12
-    walks: int = 3
-    frames: int = 4
-    steps: int = 900
+    people: int = 15
+    walks: int = 4
+    frames: int = 8
+    steps: int = 2000
     channels: tuple[int, ...] = (16, 32, 64, 64)
-    strides: tuple[int, ...] = (2, 2, 1, 1)
+    strides: tuple[int, ...] = (2, 1, 2, 1)
+    together: Literal["features", "silhouettes"] = "silhouettes"
     parts: int = 8
     size: int = 64
     batch_norm_decay: float = 0.95
@@ -252,6 +253,11 @@ class SilhouettesTaskConfig:
             raise ValueError(f"held_out: expected 0 or more half cycles of each person, got {self.held_out}")
 
 
-SILHOUETTES_PRESETS = {"usf": SilhouettesTaskConfig()}
-# says by the gallery alone what a choice is worth
-SILHOUETTES_PRESETS["usf-held-out"] = replace(SILHOUETTES_PRESETS["usf"], held_out=3)
+SILHOUETTES_PRESETS = {
+    "usf": SilhouettesTaskConfig(),
+    "usf-held-out": SilhouettesTaskConfig(held_out=3),
+    # a set of frames as GaitBase has it, for which a CPU has time for a few
+    "usf-frames": SilhouettesTaskConfig(
+        people=12, walks=3, frames=4, steps=900, strides=(2, 2, 1, 1), together="features"
+    ),
+}

@@ -95,6 +95,6 @@ def new_model(config: SilhouettesTaskConfig) -> GaitBase:
     """The network that the config names, freshly initialised."""
     settings = GaitBaseConfig(
         SMALL.height, SMALL.width, tuple(config.channels), tuple(config.strides), config.parts, config.size,
-        config.subjects, config.batch_norm_decay,
+        config.subjects, config.batch_norm_decay, config.together,
     )  # fmt: skip
     return GaitBase(settings, rngs=nnx.Rngs(config.seed))

@@ -13,7 +13,7 @@ of the data.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +38,8 @@ class GaitBaseConfig:
     `height`, `width`: of a silhouette. `channels`, `strides`: of the four stages, one residual block each. `parts`:
     horizontal strips, into which the last stage's rows must divide. `size`: length of a part's vector. `subjects`: how
     many people the training head tells apart, 0 for no head. `batch_norm_decay`: what running statistics keep per step.
+    `together`: where a walk's frames come together, in the `features`, by their maximum, or as `silhouettes`, by their
+    mean, the gait energy image, which goes through the network as one frame (GEINet, Shiraga et al., ICB 2016).
     """
 
     height: int = 64
@@ -48,6 +50,7 @@ class GaitBaseConfig:
     size: int = 256
     subjects: int = 74
     batch_norm_decay: float = 0.9
+    together: Literal["features", "silhouettes"] = "features"
 
     def __post_init__(self) -> None:
         # a checkpoint's own words: they decide how much memory is taken before its arrays are looked at
@@ -63,6 +66,8 @@ class GaitBaseConfig:
                 "subjects must be 0 (no training head) to 1000000 and batch_norm_decay in [0, 1), got "
                 f"{self.subjects} and {self.batch_norm_decay}"
             )
+        if self.together not in ("features", "silhouettes"):
+            raise ValueError(f"together: expected features or silhouettes, got {self.together!r}")
         rows = self.height
         for stride in self.strides:
             rows = -(-rows // stride)
@@ -185,15 +190,19 @@ class GaitBase(nnx.Module):
                 f"silhouettes: this network reads frames of {config.height} x {config.width} (height, width), got shape"
                 f" {silhouettes.shape}; align them, or build the network for them"
             )
-        batch, time = frame_mask.shape
         valid = frame_mask > 0
         there = valid.any(axis=1)
-        x = jnp.where(valid[:, :, None, None], silhouettes, 0).reshape(batch * time, config.height, config.width, 1)
+        x = jnp.where(valid[:, :, None, None], silhouettes, 0)
+        if config.together == "silhouettes":
+            count = jnp.maximum(valid.sum(axis=1), 1).astype(x.dtype)
+            x, valid = x.sum(axis=1, keepdims=True) / count[:, None, None, None], there[:, None]
+        batch, time = valid.shape
+        x = x.reshape(batch * time, config.height, config.width, 1)
         x = self.frame_features(x, valid.reshape(batch * time).astype(jnp.float32), train)
-        x = jnp.where(valid[:, :, None, None, None], x.reshape(batch, time, *x.shape[1:]), -jnp.inf).max(axis=1)
+        x = _largest(jnp.where(valid[:, :, None, None, None], x.reshape(batch, time, *x.shape[1:]), -jnp.inf), axis=1)
         x = jnp.where(there[:, None, None, None], x, 0)
         strips = x.reshape(batch, config.parts, -1, x.shape[-1])
-        parts = jnp.einsum("bpc,pcs->bps", strips.mean(axis=2) + strips.max(axis=2), self.embed[...])
+        parts = jnp.einsum("bpc,pcs->bps", strips.mean(axis=2) + _largest(strips, axis=2), self.embed[...])
         behind = self.neck(parts.reshape(batch, -1), there.astype(jnp.float32), train).reshape(parts.shape)
         unit_parts = unit_length(behind) * there[:, None, None]
         return GaitBaseOutput(parts, unit_parts, None if self.head is None else self.head(unit_parts))
@@ -249,6 +258,17 @@ def unit_length(vectors: Float[Array, "*shape"], axis: int = -1) -> Float[Array,
     """Vectors along `axis` at length 1; those of zeros stay so, with a finite gradient."""
     squares = jnp.sum(jnp.square(vectors), axis=axis, keepdims=True)
     return vectors * jax.lax.rsqrt(jnp.maximum(squares, 1e-12))
+
+
+def _largest(x: Float[Array, "*shape"], axis: int) -> Float[Array, "*rest"]:
+    """The maximum along `axis`, whose gradient goes to the first that is largest, as PyTorch's does.
+
+    That of `jnp.max` looks for what equals the maximum, and finds nothing, and divides by it, where a compiler computes
+    `x` twice and rounds differently.
+    """
+    places = jnp.expand_dims(jnp.argmax(x, axis=axis), axis)
+    at = jax.lax.broadcasted_iota(places.dtype, x.shape, axis % x.ndim)
+    return jnp.sum(jnp.where(at == jnp.broadcast_to(places, x.shape), x, 0), axis=axis)
 
 
 def _kernel(rngs: nnx.Rngs, *shape: int) -> nnx.Param:
