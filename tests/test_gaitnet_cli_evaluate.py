@@ -88,12 +88,13 @@ def test_each_pass_has_its_own_walk_and_colours(video: Path):
         Sequence("04", "NM", "d1", 90.0, str(number), video, "", first, last)
         for number, (first, last) in enumerate([(0, 29), (30, 59), (60, 90)], 1)
     ]
-    (maps, grey, _), (_, green, _), (none, nothing, _) = watched(SimpleNamespace(describe=describe), passes)
+    first, second, third = watched(SimpleNamespace(describe=describe), passes)
     assert looked == [video]  # once for all its passes
-    assert np.array_equal(maps[0], maps_of(people[0], np.ones(28, bool))[0])
-    assert none == []
-    assert nothing is None
-    assert not np.allclose(grey.mean(0), green.mean(0), atol=0.2)
+    assert np.array_equal(first.maps[0], maps_of(people[0], np.ones(28, bool))[0])
+    assert third.maps == []
+    assert third.colours is None
+    assert third.energy_image is None
+    assert not np.allclose(first.colours.mean(0), second.colours.mean(0), atol=0.2)
 
 
 def test_a_wrong_folder_is_told_in_one_sentence(tmp_path: Path):

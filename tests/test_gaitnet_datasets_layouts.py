@@ -123,8 +123,7 @@ def test_casia_b_oddities(tmp_path):
 
 def test_tum_gaid_walkers(tmp_path, lightly_compiled):
     make_walkers(tmp_path, "tum-gaid", **{**SMALL, "conditions": ("SH",)})
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "tumgaidtrainids.lst").write_text("1\n")
+    (tmp_path / "labels" / "tumgaidtrainids.lst").write_text("1\n")  # others than those that were written
     (tmp_path / "labels" / "tumgaidtestids.lst").write_text("  2\n")
     walks = read_tum_gaid(tmp_path)
     assert [(walk.name, walk.condition, walk.part) for walk in walks] == [

@@ -30,7 +30,7 @@ SETTINGS = {"task": "pose", "preset": "lspet", "optimizer": {}, "steps": 1}
         ({"task": None}, "names no task"),
         ({"preset": None}, "names no preset"),
         ({"task": "walk"}, "unknown task 'walk'"),
-        ({"optimizer": {"momentum": 0.9}}, "unexpected keyword argument 'momentum'"),
+        ({"optimizer": {"nesterov": 0.9}}, "unexpected keyword argument 'nesterov'"),
         ({"optimizer": {"learning_rate": "x"}}, "this version cannot"),
         ({"network": 3}, "network: expected"),
         ({"height": "high"}, "this version cannot"),
